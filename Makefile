@@ -1,0 +1,71 @@
+# Everything a person or a machine does with this repository. `make` alone lists it.
+# Environments are built once from the locks in requirements/ and rebuilt only when a lock changes.
+
+PYTHON ?= python3.11
+UV ?= uv
+
+DEMO_RESOLUTION ?= 480x360
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-reader check bench lock clean venv venv-reader
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.installed demo/still_life.blend  ## render a small still life built in code, and say where it is
+	.venv/bin/pixeltruth render demo/still_life.blend --resolution $(DEMO_RESOLUTION) -o demo/dataset
+
+demo/still_life.blend: | .venv/.installed
+	@mkdir -p $(@D)
+	.venv/bin/pixeltruth sample still_life -o $@
+
+test: .venv/.installed  ## the whole test suite, Blender included, with coverage
+	.venv/bin/pytest --cov --cov-report=term-missing:skip-covered
+
+test-reader: .venv-reader/.installed  ## the suite of a machine without Blender (numpy 2)
+	.venv-reader/bin/pytest -m "not blender"
+
+check: .venv/.installed  ## lint, format and types
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+bench: .venv/.installed  ## measure the numbers that the README states
+	.venv/bin/python -m benchmarks
+
+venv: .venv/.installed  ## make .venv: the package with Blender and the developer's tools
+
+venv-reader: .venv-reader/.installed  ## make .venv-reader: the same without Blender
+
+# $* is .venv or .venv-reader. Two stamps: an edit of pyproject.toml costs a second, a new lock a new environment.
+.venv/.locked: requirements/render.txt
+.venv-reader/.locked: requirements/reader.txt
+.venv/.locked .venv-reader/.locked: %/.locked:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "The locks are for Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear $*
+	$*/bin/pip install --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+.venv/.installed .venv-reader/.installed: %/.installed: %/.locked pyproject.toml
+	@missing=$$(ldd $*/lib/python3*/site-packages/bpy/__init__.so 2>/dev/null | awk '/not found/ { printf " %s", $$1 }'); \
+	if [ -n "$$missing" ]; then \
+	  echo "Blender needs system libraries that are missing:$$missing"; \
+	  echo "Debian or Ubuntu: apt-get install -y $(BLENDER_LIBRARIES)"; exit 1; \
+	fi
+	$*/bin/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+BLENDER_LIBRARIES = libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1
+
+LOCK = $(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev pyproject.toml
+
+lock:  ## resolve the newest versions into requirements/*.txt (needs uv)
+	$(LOCK) requirements/render.in --extra render --output-file requirements/render.txt
+	$(LOCK) requirements/reader.in --extra figures --output-file requirements/reader.txt
+
+clean:  ## remove what the targets above made, except the environments and the locks
+	rm -rf demo dist build .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

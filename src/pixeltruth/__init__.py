@@ -1,0 +1,1 @@
+"""Synthetic ground truth you can prove."""

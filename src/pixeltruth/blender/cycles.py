@@ -1,0 +1,133 @@
+"""One Cycles render per view: the picture through the file's view transform, and the linear radiance before it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import OpenEXR
+from PIL import Image
+
+from pixeltruth.errors import JobError, RenderError
+
+_BACKENDS = ("OPTIX", "CUDA", "HIP", "ONEAPI", "METAL")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How much Cycles works for a picture.
+
+    Attributes:
+        samples: At most this many per pixel.
+        noise: Adaptive sampling stops a pixel below this noise.
+    """
+
+    samples: int
+    noise: float
+
+
+PRESETS = {"draft": Quality(16, 0.1), "standard": Quality(64, 0.02), "reference": Quality(1024, 0.005)}
+"""Named qualities; all are denoised by Open Image Denoise guided by albedo and normals."""
+
+
+def prepare(scene: bpy.types.Scene, quality: Quality, device: str) -> str:
+    """Sets Cycles up for every view of a run.
+
+    Args:
+        scene: Its engine becomes Cycles; bounces, film, world and colour management stay the file's.
+        quality: Samples and noise threshold.
+        device: `cpu`, `gpu`, or `auto` for the GPU where there is one.
+
+    Returns:
+        The device that will render, for the record.
+
+    Raises:
+        JobError: `gpu` is asked for and Cycles sees none.
+    """
+    scene.render.engine = "CYCLES"
+    cycles = scene.cycles
+    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = quality.samples, True, quality.noise
+    cycles.adaptive_min_samples, cycles.time_limit = 0, 0.0
+    cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
+    cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
+    cycles.use_animated_seed = False
+    name = _enable_gpu() if device != "cpu" else None
+    if name is None and device == "gpu":
+        raise JobError("--device gpu: Cycles sees no GPU here; use --device cpu or auto")
+    cycles.device = "CPU" if name is None else "GPU"
+    return name or "CPU"
+
+
+def _enable_gpu() -> str | None:
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    for backend in _BACKENDS:
+        try:
+            preferences.compute_device_type = backend
+        except TypeError:  # this build of Blender does not know the back end
+            continue
+        preferences.refresh_devices()
+        devices = [device for device in preferences.devices if device.type == backend]
+        if devices:
+            for device in preferences.devices:
+                device.use = device.type == backend
+            return f"{backend} {devices[0].name}"
+    return None
+
+
+def render_light(
+    scene: bpy.types.Scene, outputs: tuple[str, ...], *, seed: int, folder: Path
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Renders the scene's camera once.
+
+    Args:
+        scene: Prepared.
+        outputs: Which of rgb, alpha, radiance; alpha is left out where the film is opaque.
+        seed: Noise seed of this view.
+        folder: Where Blender may put its temporary files.
+
+    Returns:
+        rgb (h, w, 3) uint8, alpha (h, w) uint8, radiance (h, w, 3) float32 linear.
+
+    Raises:
+        RenderError: Cycles gave no picture.
+    """
+    scene.cycles.seed = seed
+    try:
+        bpy.ops.render.render(scene=scene.name)
+    except RuntimeError as error:
+        raise RenderError(f"Cycles failed: {str(error).strip().splitlines()[-1]}") from error
+    maps: dict[str, np.ndarray[Any, Any]] = {}
+    if "rgb" in outputs or "alpha" in outputs:
+        pixels = _picture(scene, folder / "picture.png")
+        maps["rgb"] = np.ascontiguousarray(pixels[..., :3])
+        if scene.render.film_transparent:
+            maps["alpha"] = np.ascontiguousarray(pixels[..., 3])
+    if "radiance" in outputs:
+        maps["radiance"] = _radiance(scene, folder / "radiance.exr")
+    return {name: array for name, array in maps.items() if name in outputs}
+
+
+def _save(scene: bpy.types.Scene, path: Path, **settings: Any) -> None:
+    for name, value in settings.items():
+        setattr(scene.render.image_settings, name, value)
+    bpy.data.images["Render Result"].save_render(str(path), scene=scene)
+    if not path.is_file():
+        raise RenderError(f"Cycles gave no picture for camera {scene.camera.name!r}")
+
+
+def _picture(scene: bpy.types.Scene, path: Path) -> np.ndarray[Any, Any]:
+    mode = "RGBA" if scene.render.film_transparent else "RGB"
+    _save(scene, path, file_format="PNG", color_mode=mode, color_depth="8", compression=0)
+    with Image.open(path) as image:
+        pixels = np.asarray(image)
+    path.unlink()
+    return pixels
+
+
+def _radiance(scene: bpy.types.Scene, path: Path) -> np.ndarray[Any, Any]:
+    _save(scene, path, file_format="OPEN_EXR", color_mode="RGB", color_depth="32", exr_codec="NONE")
+    with OpenEXR.File(str(path)) as file:
+        pixels = np.array(file.channels()["RGB"].pixels, dtype=np.float32)
+    path.unlink()
+    return pixels

@@ -1,0 +1,120 @@
+"""How one array becomes the bytes of one HDF5 chunk and back, in NumPy and zstd, outside HDF5 and its global lock.
+
+The bytes are what HDF5's own filters make: *shuffle* (filter 2) puts the first bytes of all numbers first, then all
+second bytes, ...; *zstd* (registered filter 32015) or *deflate* (filter 1) compresses. Any HDF5 tool with the filter
+reads them.
+"""
+
+import math
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import zstandard
+
+from pixeltruth.manifest import Codec
+
+SHUFFLE, DEFLATE, ZSTD = 2, 1, 32015
+# Measured on 12 MB of 512x512 maps: level 1 takes 10 ms for 4.08 MB, level 3 takes 17 ms for 3.93 MB.
+ZSTD_LEVEL = 1
+DEFLATE_LEVEL = 1
+MAX_BYTES = 2**32 - 1
+"""HDF5's limit for one chunk, hence for one array."""
+
+DTYPES: Mapping[str, np.dtype[Any]] = {
+    name: np.dtype(name).newbyteorder("<")
+    for name in ("bool", "uint8", "uint32", "int32", "int64", "float32", "float64")
+}
+"""The dtypes of format version 1, little-endian."""
+
+
+def filters(codec: Codec, itemsize: int) -> tuple[int, ...]:
+    """The HDF5 filter pipeline of an array with numbers of ``itemsize`` bytes; bytes are not shuffled."""
+    if codec == "none":
+        return ()
+    return (*((SHUFFLE,) if itemsize > 1 else ()), ZSTD if codec == "zstd" else DEFLATE)
+
+
+def encode(array: np.ndarray[Any, Any], codec: Codec) -> bytes:
+    """The chunk that holds ``array``; the same array gives the same bytes."""
+    planes = _shuffled(array) if codec != "none" else np.ascontiguousarray(array)
+    if codec == "zstd":
+        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True)
+        return compressor.compress(planes.data)
+    if codec == "gzip":
+        return zlib.compress(planes.data, DEFLATE_LEVEL)
+    return planes.tobytes()
+
+
+def decompress(chunk: bytes, pipeline: tuple[int, ...], size: int) -> bytes:
+    """The bytes of an array before compression, still shuffled.
+
+    Args:
+        chunk: What the file holds.
+        pipeline: The HDF5 filters it went through, first to last.
+        size: How many bytes it must give; never does this allocate more.
+
+    Raises:
+        ValueError: The chunk is damaged, or gives another number of bytes.
+    """
+    if pipeline[-1:] == (ZSTD,):
+        return _decompress_zstd(chunk, size)
+    if pipeline[-1:] == (DEFLATE,):
+        return _decompress_gzip(chunk, size)
+    if len(chunk) != size:
+        raise ValueError(f"holds {len(chunk)} bytes, its shape needs {size}")
+    return chunk
+
+
+def _decompress_zstd(chunk: bytes, size: int) -> bytes:
+    try:
+        # Looked at first: the decompressor allocates what the frame claims.
+        claimed = zstandard.get_frame_parameters(chunk).content_size
+        if claimed != size:
+            raise ValueError(f"its zstd frame claims {claimed} bytes, its shape needs {size}")
+        return zstandard.ZstdDecompressor().decompress(chunk, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"does not decompress: {error}") from error
+
+
+def _decompress_gzip(chunk: bytes, size: int) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        data = inflater.decompress(chunk, size + 1)
+    except zlib.error as error:
+        raise ValueError(f"does not decompress: {error}") from error
+    if len(data) != size or not inflater.eof or inflater.unused_data:
+        raise ValueError(f"decompresses to other than the {size} bytes its shape needs")
+    return data
+
+
+def restore(
+    data: bytes, pipeline: tuple[int, ...], dtype: np.dtype[Any], *, shape: tuple[int, ...]
+) -> np.ndarray[Any, Any]:
+    """The read-only array that `decompress` gave the bytes of.
+
+    Raises:
+        ValueError: A truth value is neither 0 nor 1.
+    """
+    if dtype == np.bool_ and data.translate(None, b"\0\1"):
+        raise ValueError("holds a truth value that is neither 0 nor 1")
+    if SHUFFLE not in pipeline:
+        return np.frombuffer(data, dtype=dtype).reshape(shape)
+    planes = np.frombuffer(data, dtype=np.uint8).reshape(dtype.itemsize, -1)
+    numbers = np.empty((planes.shape[1], dtype.itemsize), dtype=np.uint8)
+    for plane, values in enumerate(planes):  # one strided copy per byte: 3 times faster than a transpose
+        numbers[:, plane] = values
+    array = numbers.reshape(-1).view(dtype).reshape(shape)
+    array.setflags(write=False)
+    return array
+
+
+def nbytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Size of an array in bytes."""
+    return math.prod(shape) * dtype.itemsize
+
+
+def _shuffled(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    numbers = np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize)
+    return np.ascontiguousarray(numbers.T)

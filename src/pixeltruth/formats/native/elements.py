@@ -1,0 +1,205 @@
+"""The elements of a view file: arrays, texts and attributes of an HDF5 file, written plainly and read with suspicion.
+
+A reader trusts nothing: an element is a hard link to a dataset in this very file, in one chunk, through filters it
+knows, of a dtype it knows, and of the shape that the reader expects. External links, external storage and virtual
+datasets would read other files; they are refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pixeltruth.errors import FormatError
+from pixeltruth.formats.native import codec as chunks
+from pixeltruth.formats.native.layout import ELEMENT_VERSION, check_component
+from pixeltruth.manifest import Codec
+
+Attribute = str | int | float | bool | np.ndarray[Any, Any]
+
+# What h5py raises on a damaged file, and what a wrong type or size in it leads to.
+_MALFORMED = (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError, MemoryError)
+
+
+@contextmanager
+def naming(path: Path, key: str) -> Iterator[None]:
+    """Turn whatever a damaged file provokes inside the block into a FormatError with the file and the key."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except _MALFORMED as error:
+        said = error.args[0] if isinstance(error, KeyError) and error.args else error
+        text = " ".join(str(said).split()) or type(error).__name__
+        raise FormatError(path, f"{key}: {text}" if key else text) from error
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A compressed array as it lies in a file, with all that is needed to read it.
+
+    Attributes:
+        data: The bytes of its one chunk.
+        pipeline: HDF5 filters they went through, first to last.
+        dtype: Type of the numbers.
+        shape: Shape of the array.
+    """
+
+    data: bytes
+    pipeline: tuple[int, ...]
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def decompressed(self) -> bytes:
+        """The bytes before compression, still shuffled."""
+        return chunks.decompress(self.data, self.pipeline, chunks.nbytes(self.shape, self.dtype))
+
+    def array(self) -> np.ndarray[Any, Any]:
+        """The array, read-only."""
+        return chunks.restore(self.decompressed(), self.pipeline, self.dtype, shape=self.shape)
+
+
+def compress(array: np.ndarray[Any, Any], codec: Codec) -> Chunk:
+    """An array ready to be written. Runs outside HDF5's lock, so several threads may do it at once."""
+    dtype = chunks.DTYPES[array.dtype.name]
+    if array.nbytes > chunks.MAX_BYTES:
+        raise ValueError(f"{array.nbytes} bytes: one array can hold {chunks.MAX_BYTES}")
+    data = chunks.encode(np.asarray(array, dtype=dtype), codec)
+    return Chunk(data, chunks.filters(codec, dtype.itemsize), dtype, array.shape)
+
+
+def compress_text(text: str, codec: Codec) -> Chunk:
+    """A text ready to be written: one fixed-length UTF-8 string, which HDF5 tools show as text."""
+    payload = text.encode() or b"\n"  # HDF5 has no string of length 0
+    string = np.frombuffer(payload, dtype=np.uint8)
+    dtype = h5py.string_dtype("utf-8", len(payload))
+    return Chunk(chunks.encode(string, codec), chunks.filters(codec, 1), dtype, (1,))
+
+
+def write_chunk(group: h5py.Group, name: str, chunk: Chunk) -> h5py.Dataset:
+    """Add a dataset made of one finished chunk."""
+    compression = chunk.pipeline[-1] if chunk.pipeline else None
+    level = {chunks.ZSTD: (chunks.ZSTD_LEVEL,), chunks.DEFLATE: chunks.DEFLATE_LEVEL}
+    dataset = group.create_dataset(
+        name,
+        shape=chunk.shape,
+        dtype=chunk.dtype,
+        chunks=chunk.shape,
+        shuffle=chunks.SHUFFLE in chunk.pipeline,
+        compression="gzip" if compression == chunks.DEFLATE else compression,
+        compression_opts=level.get(compression) if compression else None,
+        allow_unknown_filter=compression == chunks.ZSTD,  # HDF5 itself need not know the filter
+        fill_time="never",
+        track_times=False,  # the same view gives the same bytes
+    )
+    dataset.id.write_direct_chunk((0,) * len(chunk.shape), chunk.data)
+    return dataset
+
+
+def write_attributes(element: h5py.HLObject, attributes: Mapping[str, Attribute]) -> None:
+    """Add scalar and array attributes; texts as fixed-length UTF-8, which lies under HDF5's checksums."""
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            payload = value.encode()
+            element.attrs.create(name, payload, dtype=h5py.string_dtype("utf-8", max(1, len(payload))))
+        else:
+            element.attrs[name] = value
+
+
+def read_text_attribute(element: h5py.HLObject, name: str) -> str:
+    """A fixed-length text attribute."""
+    value = _attribute(element, name, ()).item()
+    if not isinstance(value, bytes):
+        raise ValueError(f"attribute {name!r} is not a fixed-length text")
+    return value.decode()
+
+
+def read_number_attribute(element: h5py.HLObject, name: str) -> bool | int | float:
+    """A scalar numeric attribute."""
+    value = _attribute(element, name, ()).item()
+    if not isinstance(value, (bool, int, float)):
+        raise ValueError(f"attribute {name!r} is not a number")
+    return value
+
+
+def read_matrix_attribute(element: h5py.HLObject, name: str) -> np.ndarray[Any, Any]:
+    """A 4x4 float64 attribute."""
+    value = _attribute(element, name, (4, 4))
+    if value.dtype != np.float64:
+        raise ValueError(f"attribute {name!r} is {value.dtype}, not float64")
+    return value
+
+
+def _attribute(element: h5py.HLObject, name: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    if name not in element.attrs:
+        raise ValueError(f"attribute {name!r} is missing")
+    found = element.attrs.get_id(name)
+    if found.shape != shape or found.dtype.kind not in "Sbiuf":  # looked at before any byte is read
+        raise ValueError(f"attribute {name!r} has shape {found.shape} and type {found.dtype}")
+    value = np.empty(shape, dtype=found.dtype)
+    found.read(value)
+    return value
+
+
+def member(group: h5py.Group, name: str, kind: type) -> Any:
+    """A dataset or group that is a hard link of ``group``."""
+    check_component(name)
+    if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:  # group[name] would follow any link
+        raise ValueError("is a link to elsewhere, which is not followed")
+    element = group[name]
+    if not isinstance(element, kind):
+        raise ValueError(f"is no {kind.__name__.lower()}")
+    version = read_number_attribute(element, "version")
+    if version != ELEMENT_VERSION:
+        raise ValueError(f"has version {version}; this pixeltruth reads version {ELEMENT_VERSION}")
+    return element
+
+
+def read_chunk(dataset: h5py.Dataset) -> Chunk:
+    """The bytes of a dataset that is stored in one chunk of this file. Nothing is decompressed yet."""
+    plan = dataset.id.get_create_plist()
+    if plan.get_layout() != h5py.h5d.CHUNKED or plan.get_external_count() or dataset.chunks != dataset.shape:
+        raise ValueError("is not stored as one chunk")
+    pipeline = tuple(plan.get_filter(index)[0] for index in range(plan.get_nfilters()))
+    if dataset.id.get_num_chunks() != 1:
+        raise ValueError("its chunk was never written")
+    if dataset.id.get_storage_size() > Path(dataset.file.filename).stat().st_size:
+        raise ValueError("claims more bytes than its file has")
+    skipped, data = dataset.id.read_direct_chunk((0,) * dataset.ndim)
+    if skipped:
+        raise ValueError("skips filters of its pipeline")
+    return Chunk(bytes(data), pipeline, dataset.dtype, dataset.shape)
+
+
+def read_text(dataset: h5py.Dataset) -> str:
+    """A text written by `compress_text`."""
+    if dataset.shape != (1,) or dataset.dtype.kind != "S":
+        raise ValueError("is not one fixed-length text")
+    chunk = read_chunk(dataset)
+    if chunk.pipeline not in {(), (chunks.ZSTD,), (chunks.DEFLATE,)}:
+        raise ValueError(f"went through unknown filters {chunk.pipeline}")
+    return chunk.decompressed().decode()
+
+
+def read_map(dataset: h5py.Dataset, size: tuple[int, int]) -> Chunk:
+    """The chunk of a map of ``size`` (height, width), its dtype, shape and filters found to be sound."""
+    check_map(dataset, size)
+    chunk = read_chunk(dataset)
+    known = {chunks.filters(codec, chunk.dtype.itemsize) for codec in ("zstd", "gzip", "none")}
+    if chunk.pipeline not in known:
+        raise ValueError(f"went through unknown filters {chunk.pipeline}")
+    return chunk
+
+
+def check_map(dataset: h5py.Dataset, size: tuple[int, int]) -> None:
+    """Raise where a dataset cannot be a map of ``size`` (height, width), before anything is sized after it."""
+    if dataset.dtype not in chunks.DTYPES.values():
+        raise ValueError(f"has type {dataset.dtype}, which no map has")
+    if dataset.ndim not in {2, 3} or dataset.shape[:2] != size:
+        raise ValueError(f"has shape {dataset.shape}, the lens has {size[0]} rows of {size[1]} pixels")
+    if chunks.nbytes(dataset.shape, dataset.dtype) > chunks.MAX_BYTES:
+        raise ValueError(f"claims {chunks.nbytes(dataset.shape, dataset.dtype)} bytes")

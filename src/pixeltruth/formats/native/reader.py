@@ -1,0 +1,225 @@
+"""Reads view files, lazily and with suspicion: whatever is wrong with one is a FormatError with its path and key."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pixeltruth.camera import Lens, Viewpoint
+from pixeltruth.errors import FormatError
+from pixeltruth.formats.native import elements, instance_table, layout
+from pixeltruth.formats.native.elements import Chunk, naming
+from pixeltruth.manifest import FORMAT_VERSION, strict_json
+from pixeltruth.view import InstanceRow
+
+
+@dataclass(frozen=True)
+class Element:
+    """What a file says about one of its maps.
+
+    Attributes:
+        name: `depth`, or `lighting/<lighting>/rgb`.
+        dtype: NumPy dtype name.
+        shape: (height, width) or (height, width, channels).
+        unit: Physical unit, or what a number stands for.
+        frame: Coordinate frame of the values, empty where none applies.
+        background: The value of a pixel whose ray hits nothing; NaN where a map has none.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    unit: str
+    frame: str
+    background: bool | int | float
+
+
+class ViewFile:
+    """One view file. Each access opens it, takes what it needs and closes it.
+
+    So an instance can be pickled, survives a fork, and holds no file handle.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def __reduce__(self) -> tuple[type["ViewFile"], tuple[Path]]:
+        return ViewFile, (self.path,)
+
+    def __repr__(self) -> str:
+        return f"ViewFile({str(self.path)!r})"
+
+    @cached_property
+    def viewpoint(self) -> Viewpoint:
+        """The camera of the view."""
+        with self._open() as file:
+            return _read_viewpoint(self.path, file)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every map of the file: geometry sorted by name, then `lighting/<lighting>/<modality>` likewise."""
+        with self._open() as file:
+            geometry = sorted(name for name in file if name not in layout.RESERVED)
+            lights = [
+                layout.light_map(lighting, name)
+                for lighting, group in _lighting_groups(self.path, file).items()
+                for name in sorted(group)
+            ]
+        return (*geometry, *lights)
+
+    @cached_property
+    def lighting(self) -> tuple[str, ...]:
+        """Names of the lightings, sorted."""
+        with self._open() as file:
+            return tuple(_lighting_groups(self.path, file))
+
+    @cached_property
+    def instances(self) -> tuple[InstanceRow, ...]:
+        """The instance table, by ascending id."""
+        text = self._text(layout.INSTANCES)
+        with naming(self.path, layout.INSTANCES):
+            rows = instance_table.from_json(text)
+            instance_table.check_sorted(rows)
+        return rows
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """Facts about the view: camera name, frame, noise seed."""
+        text = self._text(layout.METADATA)
+        with naming(self.path, layout.METADATA):
+            metadata = strict_json(text)
+            if not isinstance(metadata, dict):
+                raise ValueError("is not a JSON object")
+        return metadata
+
+    def element(self, name: str) -> Element:
+        """What the file says about a map; nothing is decompressed.
+
+        Raises:
+            KeyError: The file has no map of that name.
+            FormatError: The file is damaged.
+        """
+        self._check_name(name)
+        with self._open() as file, naming(self.path, name):
+            dataset = _map_dataset(file, name)
+            elements.check_map(dataset, self._size(file))
+            return Element(
+                name,
+                dtype=dataset.dtype.name,
+                shape=dataset.shape,
+                unit=elements.read_text_attribute(dataset, "unit"),
+                frame=elements.read_text_attribute(dataset, "frame"),
+                background=elements.read_number_attribute(dataset, "background"),
+            )
+
+    def read(self, name: str) -> np.ndarray[Any, Any]:
+        """A map, read-only. Decompression runs outside HDF5's lock.
+
+        Raises:
+            KeyError: The file has no map of that name.
+            FormatError: The file is damaged.
+        """
+        self._check_name(name)
+        with self._open() as file:
+            chunk = self._chunk(file, name)
+        with naming(self.path, name):
+            return chunk.array()
+
+    def verify(self) -> None:
+        """Raise FormatError unless every element can be read. Arrays are decompressed, not looked at."""
+        _ = self.viewpoint, self.instances, self.metadata, self._text(layout.INSTANCES_CSV)
+        names = self.names
+        with self._open() as file:
+            maps = {name: self._chunk(file, name) for name in names}
+        for name, chunk in maps.items():
+            with naming(self.path, name):
+                chunk.decompressed()
+
+    def _check_name(self, name: str) -> None:
+        if name not in self.names:
+            raise KeyError(name)
+
+    def _chunk(self, file: h5py.File, name: str) -> Chunk:
+        with naming(self.path, name):
+            return elements.read_map(_map_dataset(file, name), self._size(file))
+
+    def _text(self, name: str) -> str:
+        with self._open() as file, naming(self.path, name):
+            return elements.read_text(elements.member(file, name, h5py.Dataset))
+
+    @contextmanager
+    def _open(self) -> Iterator[h5py.File]:
+        if not self.path.is_file():
+            raise FormatError(self.path, "is missing; the same render again makes it")
+        try:
+            # A view file never changes under its name, so it needs no lock; some network disks have none to give.
+            file = h5py.File(self.path, "r", locking=False)
+        except (OSError, RuntimeError) as error:
+            problem = "cannot be read as a view file; the same render again replaces it"
+            raise FormatError(self.path, f"{problem} ({error})") from error
+        with naming(self.path, ""), file:
+            self._check_version(file)
+            yield file
+
+    def _check_version(self, file: h5py.File) -> None:
+        kind = elements.read_text_attribute(file, "format")
+        version = elements.read_text_attribute(file, "format_version")
+        if kind != layout.FORMAT or version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+            ours = f"{layout.FORMAT!r} version {FORMAT_VERSION}"
+            raise FormatError(self.path, f"is {kind!r} version {version}; this pixeltruth reads {ours}")
+
+    def _size(self, file: h5py.File) -> tuple[int, int]:
+        if "viewpoint" not in self.__dict__:  # the file is open already
+            self.__dict__["viewpoint"] = _read_viewpoint(self.path, file)
+        return self.viewpoint.lens.height, self.viewpoint.lens.width
+
+
+def _read_viewpoint(path: Path, file: h5py.File) -> Viewpoint:
+    with naming(path, layout.VIEWPOINT):
+        group = elements.member(file, layout.VIEWPOINT, h5py.Group)
+        if (model := elements.read_text_attribute(group, "model")) != layout.LENS_MODEL:
+            raise ValueError(f"lens model {model!r} is unknown to this pixeltruth")
+        width, height = (int(elements.read_number_attribute(group, name)) for name in layout.LENS_SIDES)
+        fx, fy, cx, cy = (float(elements.read_number_attribute(group, name)) for name in layout.LENS_NUMBERS)
+        lens = Lens(width, height, fx=fx, fy=fy, cx=cx, cy=cy)
+        return Viewpoint(lens, elements.read_matrix_attribute(group, "world_from_camera"))
+
+
+def _lighting_groups(path: Path, file: h5py.File) -> dict[str, h5py.Group]:
+    if layout.LIGHTING not in list(file):  # `in file` would follow a link
+        return {}
+    with naming(path, layout.LIGHTING):
+        group = elements.member(file, layout.LIGHTING, h5py.Group)
+        return {name: elements.member(group, name, h5py.Group) for name in sorted(group)}
+
+
+def _map_dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    lighting, modality = layout.split(name)
+    group: h5py.Group = file
+    for folder in [] if lighting is None else [layout.LIGHTING, lighting]:
+        group = elements.member(group, folder, h5py.Group)
+    return elements.member(group, modality, h5py.Dataset)
+
+
+def problem_with(path: Path, expected_names: Iterable[str]) -> str | None:
+    """Why a view file must be written again, or None where it is whole: for resuming a run.
+
+    Args:
+        path: The file.
+        expected_names: Maps it must have: `depth`, ..., `lighting/<lighting>/rgb`, ...
+    """
+    file = ViewFile(path)
+    try:
+        file.verify()
+    except FormatError as error:
+        return str(error)
+    missing = sorted(set(expected_names) - set(file.names))
+    return f"{path}: lacks {', '.join(missing)}" if missing else None

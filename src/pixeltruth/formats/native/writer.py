@@ -1,0 +1,114 @@
+"""Writes a view file. Compression runs before and outside HDF5's lock; HDF5 works in memory; the bytes land at once."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pixeltruth.atomic import atomic_write
+from pixeltruth.camera import Viewpoint
+from pixeltruth.formats.native import codec as chunks
+from pixeltruth.formats.native import elements, instance_table, layout
+from pixeltruth.formats.native.elements import Attribute, Chunk, naming
+from pixeltruth.manifest import FORMAT_VERSION, Codec
+from pixeltruth.modalities import Modality
+from pixeltruth.view import View
+
+
+def write_view(path: Path, view: View, *, codec: Codec = "zstd") -> None:
+    """Write a view, whole or not at all. Several threads may write different views at once.
+
+    The same view gives the same bytes.
+
+    Args:
+        path: The file, in a folder that exists; replaced if it is there.
+        view: Maps as their rows say, instances by ascending id, values and metadata that are JSON.
+        codec: How arrays are compressed. `none` carries no checksum over the arrays.
+
+    Raises:
+        FormatError: A map is not as its row says, a name cannot be stored, a value is not JSON, or the disk is full.
+    """
+    parts = _maps(path, view, codec) | _texts(path, view, codec)
+    with naming(path, ""):
+        image = _file_image(view, parts)
+    with atomic_write(path) as stream:
+        stream.write(image)
+
+
+def _maps(path: Path, view: View, codec: Codec) -> dict[str, Chunk]:
+    maps = {}
+    for name, array in view.arrays.items():
+        with naming(path, name):
+            if name in layout.RESERVED:
+                raise ValueError("is a name that a view file keeps for itself; rename the key")
+            maps[name] = _map(view, name, array, codec=codec)
+    for lighting, pictures in view.lighting.items():
+        for name, array in pictures.items():
+            inside = layout.light_map(lighting, name)
+            with naming(path, inside):
+                layout.check_component(lighting)
+                maps[inside] = _map(view, name, array, codec=codec)
+    return maps
+
+
+def _map(view: View, name: str, array: np.ndarray[Any, Any], *, codec: Codec) -> Chunk:
+    """One compressed map, found to be what its row says."""
+    layout.check_component(name)
+    lens = view.viewpoint.lens
+    row = view.rows[name]
+    found, expected = (array.dtype.name, array.shape), (row.dtype, row.shape(lens.height, lens.width))
+    if found != expected:
+        raise ValueError(f"is {found[0]} {found[1]}, its row says {expected[0]} {expected[1]}")
+    return elements.compress(array, codec)
+
+
+def _texts(path: Path, view: View, codec: Codec) -> dict[str, Chunk]:
+    with naming(path, layout.INSTANCES):
+        instance_table.check_sorted(view.instances)
+        table = instance_table.to_json(view.instances), instance_table.to_csv(view.instances)
+    with naming(path, layout.METADATA):
+        metadata = json.dumps(dict(view.metadata), allow_nan=False, ensure_ascii=False) + "\n"
+        texts = zip(layout.TEXTS, (*table, metadata), strict=True)
+        return {name: elements.compress_text(text, codec) for name, text in texts}
+
+
+def _file_image(view: View, parts: Mapping[str, Chunk]) -> bytes:
+    """The bytes of the whole file. Built in memory, so that HDF5 never meets a full disk."""
+    # The oldest release whose metadata is all checksummed and which indexes a single chunk without a tree.
+    with h5py.File.in_memory(libver=("v110", "v110"), block_size=1 << 20) as file:
+        elements.write_attributes(file, {"format": layout.FORMAT, "format_version": FORMAT_VERSION})
+        _write_viewpoint(file, view.viewpoint)
+        lightings = [f"{layout.LIGHTING}/{name}" for name in view.lighting]
+        for group in [layout.LIGHTING, *lightings] if lightings else []:
+            elements.write_attributes(file.create_group(group), {"version": layout.ELEMENT_VERSION})
+        for name, chunk in parts.items():
+            attributes: dict[str, Attribute] = {"version": layout.ELEMENT_VERSION}
+            if name not in layout.TEXTS:
+                attributes |= _row_attributes(view.rows[layout.split(name)[1]])
+            elements.write_attributes(elements.write_chunk(file, name, chunk), attributes)
+        file.flush()
+        return file.id.get_file_image()
+
+
+def _row_attributes(row: Modality) -> dict[str, Attribute]:
+    not_a_number = row.background != row.background
+    # A picture has no background value, and its integers no NaN to say so.
+    dtype = np.dtype(np.float64) if not_a_number else chunks.DTYPES[row.dtype]
+    return {"unit": row.unit, "frame": row.frame, "background": np.asarray(row.background, dtype=dtype)}
+
+
+def _write_viewpoint(file: h5py.File, viewpoint: Viewpoint) -> None:
+    lens = viewpoint.lens
+    elements.write_attributes(
+        file.create_group(layout.VIEWPOINT),
+        {
+            "version": layout.ELEMENT_VERSION,
+            "model": layout.LENS_MODEL,
+            **{name: int(getattr(lens, name)) for name in layout.LENS_SIDES},
+            **{name: float(getattr(lens, name)) for name in layout.LENS_NUMBERS},
+            "world_from_camera": np.asarray(viewpoint.world_from_camera, dtype="<f8"),
+        },
+    )

@@ -1,0 +1,263 @@
+"""`Job`: everything that decides the content of a dataset.
+
+It is written into the dataset and sent to the worker process as JSON. The same job into the same folder resumes;
+a changed one is refused with the `difference`.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pixeltruth.errors import JobError, SceneError
+from pixeltruth.intrinsics import Intrinsics
+from pixeltruth.labels import COLUMNS, LabelRule, canonical_key, property_value
+from pixeltruth.lights import Light
+from pixeltruth.modalities import ANTIALIASED, TABLE
+from pixeltruth.poses import CameraPose, check_names
+from pixeltruth.records import Integer, Record, Resolution, build, shown
+
+Quality = Literal["draft", "standard", "reference"]
+Device = Literal["auto", "cpu", "gpu"]
+Codec = Literal["zstd", "gzip", "none"]
+
+BUILT_IN_MAPS = ("instance", "material")
+"""`map_by` keys that are modalities of the table: they ask for that map."""
+
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+_WHEREABOUTS = {"scene", "output", "setup", "device"}
+_MAX_CHANGES = 5
+
+
+class Job(Record):
+    """What to render, validated. Build it with `Job.of`.
+
+    Attributes:
+        scene: Absolute path of the scene file.
+        scene_sha256: SHA-256 of its bytes.
+        output: Folder of the dataset.
+        cameras: Given cameras; None takes every camera object of the scene.
+        resolution: (width, height) of cameras without their own; None takes the scene's.
+        intrinsics: Projection of cameras without their own. None takes that of the camera in the scene; for given
+            cameras that of the scene's active camera, or Blender's default (50 mm on a 36 mm sensor) where it has none.
+        lights: Lights added to the scene.
+        map_by: Keys of the segment maps and of the instance table, case kept; ``class`` became ``category_id``.
+        default_values: Value of a `map_by` key for objects that lack it, and of the background.
+        labels: Properties for objects by the pattern of their name.
+        setup: Absolute path of the user's own Python, run on the opened scene in the worker.
+        setup_sha256: SHA-256 of its bytes.
+        outputs: Modalities to write, in the order of the table.
+        quality: How much light is sampled.
+        samples: Samples per pixel instead of the quality's.
+        device: Where light is rendered; decides no content.
+        seed: Root of all noise; 0 is a seed like any other.
+        frame: Frame of the scene's timeline; None takes the one the file was saved at.
+        strict: Refuse a scene with anything that rays do not see as the picture does.
+        subsamples: Rays per pixel side of the antialiased maps.
+        codec: Compression of arrays in the files; all are lossless.
+    """
+
+    scene: str
+    scene_sha256: _Sha256
+    output: Path
+    cameras: tuple[CameraPose, ...] | None = None
+    resolution: Resolution | None = None
+    intrinsics: Intrinsics | None = None
+    lights: tuple[Light, ...] = ()
+    map_by: tuple[str, ...] = ()
+    default_values: dict[str, Any] = Field(default_factory=dict)
+    labels: tuple[LabelRule, ...] = ()
+    setup: str | None = None
+    setup_sha256: _Sha256 | None = None
+    outputs: tuple[str, ...]
+    quality: Quality = "standard"
+    samples: Annotated[Integer, Field(ge=1)] | None = None
+    device: Device = "auto"
+    seed: Annotated[Integer, Field(ge=0, lt=2**64)] = 0
+    frame: Annotated[Integer, Field(ge=-1048574, le=1048574)] | None = None  # Blender's own range
+    strict: bool = False
+    subsamples: Annotated[Integer, Field(ge=1, le=32)] = 4
+    codec: Codec = "zstd"
+
+    @classmethod
+    def of(
+        cls, scene: str | PathLike[str], output: str | PathLike[str], *, setup: str | PathLike[str] | None = None,
+        **values: Any,
+    ) -> "Job":  # fmt: skip
+        """A job on files as they are now.
+
+        Args:
+            scene: The scene file.
+            output: Folder of the dataset; need not exist.
+            setup: The user's own Python file, or None.
+            **values: Any other attribute; `outputs` defaults to those of `resolve_outputs`.
+
+        Raises:
+            SceneError: The scene file is missing or unreadable.
+            JobError: The setup file is, or a value is wrong.
+        """
+        values.setdefault("outputs", resolve_outputs(None, map_by=values.get("map_by", ())))
+        values |= {"scene": str(Path(scene).absolute()), "scene_sha256": _sha256(Path(scene), "scene", SceneError)}
+        values |= {"output": Path(output)}
+        if setup is not None:
+            values |= {"setup": str(Path(setup).absolute()), "setup_sha256": _sha256(Path(setup), "setup", JobError)}
+        return build(cls, values)
+
+    @field_validator("cameras")
+    @classmethod
+    def _cameras_differ(cls, cameras: tuple[CameraPose, ...] | None) -> tuple[CameraPose, ...] | None:
+        if cameras is not None:
+            check_names(cameras)
+        return cameras
+
+    @field_validator("map_by")
+    @classmethod
+    def _keys_can_be_mapped(cls, map_by: tuple[str, ...]) -> tuple[str, ...]:
+        keys = tuple(canonical_key(key) for key in map_by)
+        for key in keys:
+            if keys.count(key) > 1:
+                raise JobError(f"{key!r} is listed twice (class is another name of category_id)")
+            if key in COLUMNS or (key in TABLE and key not in BUILT_IN_MAPS):
+                raise JobError(f"{key!r} is the name of a map or column of ours; rename the property")
+        return keys
+
+    @field_validator("default_values")
+    @classmethod
+    def _defaults_are_properties(cls, defaults: dict[str, Any]) -> dict[str, Any]:
+        checked = {canonical_key(key): property_value(canonical_key(key), value) for key, value in defaults.items()}
+        if len(checked) < len(defaults):
+            raise JobError("category_id is given twice (class is another name of it)")
+        return checked
+
+    @model_validator(mode="after")
+    def _every_default_is_used(self) -> "Job":
+        for key in self.default_values:
+            if key not in self.map_by or key in BUILT_IN_MAPS:
+                raise JobError(f"default_values: {key!r} is not a key of map_by; add it there or leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _outputs_are_resolved(self) -> "Job":
+        if self.outputs != resolve_outputs(self.outputs, map_by=self.map_by):
+            raise JobError("outputs: pass them through resolve_outputs with the job's map_by")
+        return self
+
+    @model_validator(mode="after")
+    def _projection_is_used_and_fits(self) -> "Job":
+        cameras = self.cameras or ()
+        for key in ("resolution", "intrinsics"):
+            if cameras and getattr(self, key) is not None and all(getattr(camera, key) for camera in cameras):
+                raise JobError(f"{key}: every given camera has its own; leave it out")
+        for camera in cameras:
+            _need_size(camera.intrinsics or self.intrinsics, camera.resolution or self.resolution, camera.name)
+        if self.cameras is None:
+            _need_size(self.intrinsics, self.resolution, "intrinsics")
+        return self
+
+    @property
+    def needs_light(self) -> bool:
+        """Whether Cycles runs at all."""
+        return any(TABLE[name].engine == "cycles" for name in self.outputs)
+
+    def identity(self) -> dict[str, Any]:
+        """What two runs must agree on to fill one folder, as JSON values.
+
+        The scene and the setup count by their SHA-256: where they lie, the output folder and the device do not matter.
+        """
+        return self.model_dump(mode="json", exclude=_WHEREABOUTS, exclude_none=True)
+
+
+def _need_size(intrinsics: Intrinsics | None, resolution: tuple[int, int] | None, name: str) -> None:
+    if intrinsics is not None and intrinsics.in_pixels and resolution is None:
+        raise JobError(f"{name}: fx, fy, cx, cy hold for one picture size; give the resolution too")
+
+
+def _sha256(path: Path, kind: str, error_type: type[JobError] | type[SceneError]) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise error_type(f"{kind} {path} does not exist") from None
+    except IsADirectoryError:
+        raise error_type(f"{kind} {path} is a folder; name the file in it") from None
+    except OSError as error:
+        raise error_type(f"{kind} {path} cannot be read: {error.strerror or error}") from None
+
+
+def resolve_outputs(
+    outputs: str | Iterable[str] | None, *, rgb: bool = True, map_by: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """The modalities that a job writes, in the order of the table.
+
+    Args:
+        outputs: Names, or one text with commas; ``default`` stands for the default ones, and so does None.
+        rgb: False leaves out every map that needs light.
+        map_by: Keys of the job: ``instance`` and ``material`` ask for these maps; any other key needs `instance`.
+
+    Raises:
+        JobError: A name is unknown, nothing is left, or a listed map needs the light that `rgb` rules out.
+    """
+    listed = ["default"] if outputs is None else outputs.split(",") if isinstance(outputs, str) else list(outputs)
+    listed = [name.strip() for name in listed]
+    for name in listed:
+        _known(name)
+        if not rgb and name != "default" and TABLE[name].engine == "cycles":
+            raise JobError(f"outputs: {name} is a picture of light, which no-rgb rules out; drop one of the two")
+    wanted = {name for name in listed if name != "default"}
+    if "default" in listed:
+        wanted |= {name for name, row in TABLE.items() if row.default and (rgb or row.engine != "cycles")}
+    if wanted & set(ANTIALIASED):
+        wanted.add("coverage")
+    for key in map_by:
+        wanted.add(key if key in BUILT_IN_MAPS else "instance")
+    if not wanted:
+        raise JobError("outputs: nothing is listed; leave the option out for the default maps")
+    return tuple(name for name in TABLE if name in wanted)
+
+
+def _known(name: str) -> None:
+    names = [*TABLE, "default"]
+    if name in names:
+        return
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+    raise JobError(f"outputs: unknown map {name!r}; {hint}")
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What changed between two identities, on one line; empty where they agree.
+
+    For example ``resolution: [512, 512] -> [640, 480]; seed: 0 -> 1``.
+    """
+    changes = list(_changes(json.loads(json.dumps(old)), json.loads(json.dumps(new)), ""))
+    more = [f"and {len(changes) - _MAX_CHANGES} more"] if len(changes) > _MAX_CHANGES else []
+    return "; ".join(changes[:_MAX_CHANGES] + more)
+
+
+_ABSENT = object()
+
+
+def _changes(old: Any, new: Any, where: str) -> Iterable[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from _changes(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{where}.{key}".lstrip("."))
+    elif _are_records(old) and _are_records(new) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from _changes(one, other, f"{where}[{index}]")
+    elif type(old) is not type(new) or old != new:
+        yield f"{where}: {_told(old)} -> {_told(new)}"
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(element, dict) for element in value)
+
+
+def _told(value: Any) -> str:
+    if value is _ABSENT:
+        return "not given"
+    return f"{len(value)} given" if _are_records(value) else shown(value)

@@ -1,0 +1,117 @@
+"""The table of modalities: one row per kind of map, read by the renderer, the file format, `check`, figures and docs.
+
+Adding a modality is a row here, one function that makes it, and its test against closed-form truth.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pixeltruth.errors import JobError
+
+Engine = Literal["rays", "cycles"]
+Drawing = Literal["color", "metres", "normals", "position", "ids", "fraction"]
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One kind of per-pixel map.
+
+    Attributes:
+        name: The attribute of a datapoint and the key in a file.
+        dtype: NumPy dtype name of the stored array.
+        channels: Length of the last axis, or 0 where the map is (height, width).
+        unit: Physical unit, or what a number stands for.
+        frame: Coordinate frame of the values, empty where none applies.
+        background: The value of a pixel whose ray hits nothing.
+        engine: Who makes it: exact pixel-centre `rays`, or one `cycles` render per view.
+        drawing: How a figure shows it.
+        default: Whether it is written when the job does not list outputs.
+        doc: One sentence for the reference page.
+    """
+
+    name: str
+    dtype: str
+    channels: int
+    unit: str
+    frame: str
+    background: bool | int | float
+    engine: Engine
+    drawing: Drawing
+    default: bool
+    doc: str
+
+    def shape(self, height: int, width: int) -> tuple[int, ...]:
+        """Array shape of this map for a picture of ``height`` x ``width`` pixels."""
+        return (height, width, self.channels) if self.channels else (height, width)
+
+
+_INF, _NAN = float("inf"), float("nan")
+
+TABLE: dict[str, Modality] = {
+    row.name: row
+    for row in (
+        Modality("rgb", "uint8", 3, "display value 0..255", "", _NAN, "cycles", "color", True,
+                 "The picture after the scene's own view transform, dither 0."),
+        Modality("alpha", "uint8", 0, "opacity 0..255", "", 0, "cycles", "fraction", True,
+                 "Opacity of the picture; written where the scene's film is transparent."),
+        Modality("radiance", "float32", 3, "linear scene radiance", "", _NAN, "cycles", "color", False,
+                 "The picture before any view transform, in the scene's linear colour space."),
+        Modality("depth", "float32", 0, "metres", "camera", _INF, "rays", "metres", True,
+                 "Planar depth: z of the surface point in the camera frame."),
+        Modality("distance", "float32", 0, "metres", "camera", _INF, "rays", "metres", True,
+                 "Euclidean distance from the camera centre to the surface point."),
+        Modality("normals", "float32", 3, "unit vector", "camera", 0, "rays", "normals", True,
+                 "Shading normal facing the camera; the face's own normal where interpolation turns away."),
+        Modality("position", "float32", 3, "metres", "world", _NAN, "rays", "position", True,
+                 "Surface point in the world frame (resolution 2**-24 of the coordinate)."),
+        Modality("instance", "uint32", 0, "instance id", "", 0, "rays", "ids", True,
+                 "Id of the instance in the instance table; 0 where nothing is hit."),
+        Modality("material", "uint32", 0, "material id", "", 0, "rays", "ids", True,
+                 "Id of the material in the scene's material list; 0 where nothing is hit."),
+        Modality("distance_antialiased", "float32", 0, "metres", "camera", _INF, "rays", "metres", False,
+                 "Mean distance over the sub-pixel rays that hit."),
+        Modality("depth_antialiased", "float32", 0, "metres", "camera", _INF, "rays", "metres", False,
+                 "Mean planar depth over the sub-pixel rays that hit."),
+        Modality("coverage", "float32", 0, "fraction 0..1", "", 0, "rays", "fraction", False,
+                 "Share of a pixel's sub-pixel rays that hit; comes with either antialiased map."),
+    )
+}  # fmt: skip
+
+ANTIALIASED = ("distance_antialiased", "depth_antialiased", "coverage")
+
+
+def segment_map(key: str, values: Iterable[bool | int | float]) -> Modality:
+    """The row of a `map_by` key: its dtype holds every value exactly.
+
+    Args:
+        key: The custom property or attribute that is mapped.
+        values: Every value that can appear, the background value first.
+
+    Returns:
+        A row of dtype bool, int32, int64 or float64.
+
+    Raises:
+        JobError: The key is the name of a built-in modality, or an integer exceeds 64 bits.
+    """
+    if key in TABLE:
+        raise JobError(f"map_by key {key!r} is the name of a modality; rename the custom property")
+    values = list(values)
+    return Modality(key, _exact_dtype(key, values), 0, "value of the key", "", values[0], "rays", "ids", True,
+                    f"Value of {key!r} of the instance in the pixel.")  # fmt: skip
+
+
+def _exact_dtype(key: str, values: list[bool | int | float]) -> str:
+    if all(isinstance(value, bool) for value in values):
+        return "bool"
+    if any(isinstance(value, float) for value in values):
+        if any(isinstance(value, int) and int(float(value)) != value for value in values):
+            raise JobError(f"map_by key {key!r} mixes fractions with integers beyond 2**53; use one kind")
+        return "float64"
+    for name in ("int32", "int64"):
+        limits = np.iinfo(name)
+        if all(limits.min <= value <= limits.max for value in values):
+            return name
+    raise JobError(f"map_by key {key!r} holds an integer beyond 64 bits; use smaller ids")

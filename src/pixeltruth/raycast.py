@@ -1,0 +1,256 @@
+"""Exact geometry truth: a `Snapshot` seen from a `Viewpoint`, one ray through each pixel centre.
+
+Rays start at the camera and hierarchies are placed in its frame, so that no result depends on where the scene lies in
+the world; every hit is refined in float64 on the float32 vertices Blender holds.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
+
+from pixeltruth import trace
+from pixeltruth.camera import Viewpoint
+from pixeltruth.embree import MeshScene, PlacedScene, intersect_address
+from pixeltruth.modalities import ANTIALIASED, TABLE
+from pixeltruth.snapshot import Snapshot
+
+_BAND_RAYS = 1 << 18  # sub-pixel rays held at a time: 12 MB of them
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What each ray meets first.
+
+    Attributes:
+        rays: Directions in the camera frame, z = 1.
+        along: Parameter of the hit along its ray, i.e. planar depth in metres; inf where nothing is hit.
+        copy: Copy of the snapshot, or `trace.MISS`.
+        triangle: Triangle of that copy's mesh; undefined where nothing is hit.
+        weights: Barycentric weights of the triangle's second and third corner; undefined where nothing is hit.
+    """
+
+    rays: Float64[np.ndarray, "h w 3"]
+    along: Float64[np.ndarray, "h w"]
+    copy: UInt32[np.ndarray, "h w"]
+    triangle: UInt32[np.ndarray, "h w"]
+    weights: Float64[np.ndarray, "h w 2"]
+
+    @property
+    def hit(self) -> Bool[np.ndarray, "h w"]:
+        """Where a ray meets something."""
+        return self.copy != trace.MISS
+
+
+class Caster:
+    """A snapshot made ready for rays: its hierarchies are built once and serve every camera of that time.
+
+    Args:
+        snapshot: The scene; not copied, must not change.
+
+    Raises:
+        RenderError: Embree ran out of memory or refused the geometry.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        meshes = snapshot.meshes
+        self.scenes = [MeshScene(mesh.vertices, mesh.triangles) for mesh in meshes]
+        self.geometry = (
+            _joined([mesh.vertices for mesh in meshes], (0, 3), np.float32),
+            _starts([len(mesh.vertices) for mesh in meshes]),
+            _joined([mesh.triangles for mesh in meshes], (0, 3), np.uint32),
+            _starts([len(mesh.triangles) for mesh in meshes]),
+        )
+        self.corner_normals = _joined([mesh.corner_normals for mesh in meshes], (0, 3, 3), np.float32)
+        self.material_slots = _joined([mesh.material_slots for mesh in meshes], (0,), np.uint32)
+
+    def seen_from(self, viewpoint: Viewpoint) -> "Seen":
+        """Places every copy in the viewpoint's camera frame."""
+        rotation = viewpoint.world_from_camera[:3, :3].T
+        placed = self.snapshot.world_from_object[:, :3].copy()
+        placed[:, :, 3] -= viewpoint.world_from_camera[:3, 3]  # before rotating: exact far from the world's origin
+        return Seen(self, viewpoint, rotation @ placed)
+
+
+class Seen:
+    """A caster's copies placed before one camera. Safe to use from several threads at once."""
+
+    def __init__(
+        self, caster: Caster, viewpoint: Viewpoint, camera_from_object: Float64[np.ndarray, "n 3 4"]
+    ) -> None:
+        self.caster, self.viewpoint = caster, viewpoint
+        self.object_from_camera = _inverse(camera_from_object)
+        snapshot = caster.snapshot
+        self._placed = (
+            PlacedScene(caster.scenes, snapshot.mesh_of_copy, camera_from_object) if snapshot.meshes else None
+        )
+
+    def trace(self, rays: Float64[np.ndarray, "h w 3"]) -> Hits:
+        """What each ray from the camera centre meets first."""
+        shape = rays.shape[:2]
+        along = np.full(shape, np.inf)
+        copy = np.full(shape, trace.MISS, dtype=np.uint32)
+        triangle, weights = np.empty(shape, dtype=np.uint32), np.empty((*shape, 2))
+        if self._placed is not None:
+            trace.trace(
+                (intersect_address(), self._placed.handle),
+                rays,
+                (self.viewpoint.near, self.viewpoint.far),
+                self.caster.snapshot.mesh_of_copy,
+                self.object_from_camera,
+                self.caster.geometry,
+                (along, copy, triangle, weights),
+            )
+            self._hold_out(along, copy)
+        return Hits(rays, along, copy, triangle, weights)
+
+    def _hold_out(self, along: Float64[np.ndarray, "h w"], copy: UInt32[np.ndarray, "h w"]) -> None:
+        """A holdout surface hides what is behind it and is itself nothing."""
+        holdout = self.caster.snapshot.instance_of_copy == 0
+        if holdout.any():
+            hidden = np.append(holdout, False)[np.minimum(copy, len(holdout))]
+            along[hidden], copy[hidden] = np.inf, trace.MISS
+
+
+def render_geometry(
+    caster: Caster,
+    viewpoint: Viewpoint,
+    outputs: Iterable[str],
+    *,
+    segments: Mapping[str, Shaped[np.ndarray, "n+1"]] | None = None,
+    subsamples: int = 4,
+) -> dict[str, np.ndarray[Any, Any]]:
+    """The geometry maps of a view.
+
+    Args:
+        caster: The scene.
+        viewpoint: Lens and pose.
+        outputs: Names of `rays` modalities of the table; others are left alone.
+        segments: For each `map_by` map its value by copy of the snapshot, then the background's.
+        subsamples: Sub-pixel rays per pixel side of the antialiased maps.
+
+    Returns:
+        Maps by name, shapes, dtypes and backgrounds as in the table of modalities.
+    """
+    seen = caster.seen_from(viewpoint)
+    hits = seen.trace(viewpoint.lens.rays())
+    maps = {name: MAKERS[name](seen, hits) for name in outputs if name in MAKERS}
+    if any(name in ANTIALIASED for name in outputs):
+        maps |= {name: array for name, array in antialiased(seen, subsamples).items() if name in outputs}
+    return maps | {key: _by_copy(hits, values) for key, values in (segments or {}).items()}
+
+
+def antialiased(seen: Seen, subsamples: int) -> dict[str, Float32[np.ndarray, "h w"]]:
+    """Mean distance and depth over the sub-pixel rays that hit, and the share of them that do.
+
+    Args:
+        seen: The scene before a camera.
+        subsamples: Rays per pixel side, on a regular grid.
+
+    Returns:
+        `distance_antialiased`, `depth_antialiased` (inf where coverage is 0) and `coverage`.
+    """
+    lens = seen.viewpoint.lens
+    maps = {name: np.empty((lens.height, lens.width), dtype=np.float32) for name in ANTIALIASED}
+    step = max(1, _BAND_RAYS // (lens.width * subsamples**2))
+    for top in range(0, lens.height, step):
+        rows = slice(top, min(top + step, lens.height))
+        hits = seen.trace(lens.rays(rows=rows, subdivide=subsamples))
+        count = _pooled(hits.hit.astype(np.float64), subsamples)
+        depth = np.where(hits.hit, hits.along, 0.0)
+        distance = depth * np.linalg.norm(hits.rays, axis=-1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for name, values in (("distance_antialiased", distance), ("depth_antialiased", depth)):
+                maps[name][rows] = np.where(count > 0, _pooled(values, subsamples) / count, np.inf)
+        maps["coverage"][rows] = count / subsamples**2
+    return maps
+
+
+def _pooled(values: Float64[np.ndarray, "H W"], block: int) -> Float64[np.ndarray, "h w"]:
+    height, width = values.shape
+    return values.reshape(height // block, block, width // block, block).sum(axis=(1, 3))
+
+
+def _depth(_seen: Seen, hits: Hits) -> Float32[np.ndarray, "h w"]:
+    return hits.along.astype(np.float32)
+
+
+def _distance(_seen: Seen, hits: Hits) -> Float32[np.ndarray, "h w"]:
+    x, y = hits.rays[..., 0], hits.rays[..., 1]
+    return (hits.along * np.sqrt(x * x + y * y + 1.0)).astype(np.float32)
+
+
+def _normals(seen: Seen, hits: Hits) -> Float32[np.ndarray, "h w 3"]:
+    normals = np.zeros(hits.rays.shape, dtype=np.float32)
+    if len(seen.caster.scenes) > 0:
+        caster = seen.caster
+        record = (hits.along, hits.copy, hits.triangle, hits.weights)
+        trace.shade_normals(
+            hits.rays,
+            caster.snapshot.mesh_of_copy,
+            seen.object_from_camera,
+            caster.geometry,
+            caster.corner_normals,
+            record,
+            normals,
+        )
+    return normals
+
+
+def _position(seen: Seen, hits: Hits) -> Float32[np.ndarray, "h w 3"]:
+    pose = seen.viewpoint.world_from_camera
+    position = np.empty(hits.rays.shape, dtype=np.float32)
+    with np.errstate(invalid="ignore"):  # inf * 0 on the background, overwritten below
+        for axis in range(3):
+            a, b, c = pose[axis, :3]
+            position[..., axis] = (hits.rays[..., 0] * a + hits.rays[..., 1] * b + c) * hits.along + pose[axis, 3]
+    position[~hits.hit] = np.nan
+    return position
+
+
+def _instance(seen: Seen, hits: Hits) -> UInt32[np.ndarray, "h w"]:
+    return _by_copy(hits, np.append(seen.caster.snapshot.instance_of_copy, np.uint32(0)))
+
+
+def _by_copy(hits: Hits, values: Shaped[np.ndarray, "n+1"]) -> Shaped[np.ndarray, "h w"]:
+    return values[np.minimum(hits.copy, len(values) - 1)]
+
+
+def _material(seen: Seen, hits: Hits) -> UInt32[np.ndarray, "h w"]:
+    caster, material = seen.caster, np.zeros(hits.copy.shape, dtype=np.uint32)
+    hit = hits.hit
+    if hit.any():
+        copy = hits.copy[hit].astype(np.int64)
+        face = caster.geometry[3][caster.snapshot.mesh_of_copy[copy]] + hits.triangle[hit]
+        slot = caster.snapshot.material_start[copy] + caster.material_slots[face]
+        material[hit] = caster.snapshot.slot_materials[slot]
+    return material
+
+
+MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray[Any, Any]]] = {
+    "depth": _depth,
+    "distance": _distance,
+    "normals": _normals,
+    "position": _position,
+    "instance": _instance,
+    "material": _material,
+}
+"""The function that makes each modality of one ray per pixel; the antialiased ones share a pass of their own."""
+
+assert set(MAKERS) | set(ANTIALIASED) == {name for name, row in TABLE.items() if row.engine == "rays"}
+
+
+def _joined(arrays: list[np.ndarray[Any, Any]], empty: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+    return np.ascontiguousarray(np.concatenate(arrays)) if arrays else np.zeros(empty, dtype=dtype)
+
+
+def _starts(lengths: list[int]) -> Int64[np.ndarray, "n"]:
+    return np.concatenate([[0], np.cumsum(lengths)])[: max(len(lengths), 1)].astype(np.int64)
+
+
+def _inverse(placed: Float64[np.ndarray, "n 3 4"]) -> Float64[np.ndarray, "n 3 4"]:
+    linear = np.linalg.inv(placed[:, :, :3])
+    return np.concatenate([linear, -linear @ placed[:, :, 3:]], axis=2)

@@ -1,0 +1,113 @@
+"""`render`: from Python values to a dataset on disk."""
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from pixeltruth.intrinsics import one_intrinsics
+from pixeltruth.job import Codec, Device, Job, Quality, resolve_outputs
+from pixeltruth.labels import LabelRule, label_rules
+from pixeltruth.lights import Light
+from pixeltruth.options import parse_light, parse_list
+from pixeltruth.poses import CameraPose, Pose, camera_poses
+
+if TYPE_CHECKING:
+    from pixeltruth.dataset import Dataset
+
+
+def render(
+    scene: str | PathLike[str],
+    output: str | PathLike[str],
+    *,
+    cameras: str | PathLike[str] | Iterable[CameraPose | Pose] | None = None,
+    resolution: tuple[int, int] | None = None,
+    fov: float | None = None,
+    focal_length: float | None = None,
+    intrinsics: tuple[float, float, float, float] | None = None,
+    lights: Iterable[str | Light] = (),
+    map_by: str | Iterable[str] = (),
+    default_values: Mapping[str, Any] | None = None,
+    labels: str | PathLike[str] | Iterable[LabelRule] | None = None,
+    setup: str | PathLike[str] | None = None,
+    outputs: str | Iterable[str] | None = None,
+    rgb: bool = True,
+    quality: Quality = "standard",
+    samples: int | None = None,
+    device: Device = "auto",
+    seed: int = 0,
+    frame: int | None = None,
+    strict: bool = False,
+    subsamples: int = 4,
+    codec: Codec = "zstd",
+    overwrite: bool = False,
+    progress: bool | None = None,
+) -> "Dataset":
+    """Render a Blender scene with exact ground truth, and open the dataset.
+
+    Blender runs in a process of its own. The same call again renders only the views that are missing.
+
+    Args:
+        scene: The .blend file.
+        output: Folder of the dataset; made where it does not exist.
+        cameras: A camera file (see `pixeltruth.poses`), or 4x4 arrays ``world_from_camera`` (world z up, metres;
+            camera frame OpenCV: x right, y down, z forward), or `CameraPose`. None: every camera of the scene.
+        resolution: (width, height) in pixels. None: that of the camera file, or else of the scene.
+        fov: Field of view in radians, across the longer side.
+        focal_length: In millimetres, for a sensor of 36 mm along the longer side.
+        intrinsics: fx, fy, cx, cy in pixels; (0, 0) is the centre of the top-left pixel.
+        lights: Lights to add: `Light`, or text ``kind:x,y,z:energy[:radius[:rx,ry,rz]]``.
+        map_by: Keys for segment maps and the instance table: ``category_id`` (or ``class``), ``instance``,
+            ``material``, ``name``, any custom property or object attribute; a sequence, or one text with commas.
+        default_values: Value of a `map_by` key for objects that lack it.
+        labels: A label file (see `pixeltruth.labels`), or its rules.
+        setup: Your own Python file; its function ``setup(scene)`` is called on the opened scene, in Blender's process.
+        outputs: Maps to write, as in `pixeltruth.modalities.TABLE`; ``default`` stands for the default ones.
+        rgb: False renders no light at all.
+        quality: How much light is sampled: draft, standard or reference.
+        samples: Samples per pixel instead of the quality's.
+        device: Where light is rendered: auto, cpu or gpu.
+        seed: Root of all noise.
+        frame: Frame of the timeline. None: the one the file was saved at.
+        strict: Refuse a scene with anything that labels cannot see as the picture does.
+        subsamples: Rays per pixel side of the antialiased maps.
+        codec: Compression of the arrays: zstd, gzip or none.
+        overwrite: Replace a dataset of another job in `output`.
+        progress: Show a progress bar. None: where standard output is a terminal.
+
+    Returns:
+        The dataset in `output`.
+
+    Raises:
+        JobError: An option, the camera file or the label file is wrong, or `output` holds another job's dataset.
+        SceneError: The scene cannot be opened, or an object in it lacks what the job needs.
+        FormatError: `output` is not a dataset of ours or cannot be written.
+        RenderError: Blender failed; the message names its log.
+    """
+    keys = parse_list(map_by, option="map_by") if isinstance(map_by, str) else tuple(map_by)
+    job = Job.of(
+        scene,
+        output,
+        setup=setup,
+        cameras=camera_poses(cameras),
+        resolution=resolution,
+        intrinsics=one_intrinsics(fov=fov, focal_length=focal_length, intrinsics=intrinsics),
+        lights=tuple(parse_light(light) if isinstance(light, str) else light for light in lights),
+        map_by=keys,
+        default_values=dict(default_values or {}),
+        labels=label_rules(labels),
+        outputs=resolve_outputs(outputs, rgb=rgb, map_by=keys),
+        quality=quality,
+        samples=samples,
+        device=device,
+        seed=seed,
+        frame=frame,
+        strict=strict,
+        subsamples=subsamples,
+        codec=codec,
+    )
+    # Not before the job is right: a wrong option answers at once.
+    from pixeltruth.dataset import load
+    from pixeltruth.run.local import run
+
+    run(job, overwrite=overwrite, progress=progress)
+    return load(output)

@@ -1,0 +1,203 @@
+"""Runs a job on this machine: one worker process holds Blender; this one watches it and keeps the output folder whole."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pixeltruth import errors
+from pixeltruth.errors import FormatError, JobError, PixeltruthError, RenderError
+from pixeltruth.formats import native
+from pixeltruth.job import Job, difference
+from pixeltruth.manifest import (
+    DATASET_FILE,
+    SCENE_FILE,
+    DatasetManifest,
+    SceneManifest,
+    read_json,
+    scene_folder,
+    view_file,
+)
+from pixeltruth.run.progress import Progress
+
+WORK = ".pixeltruth"
+"""Folder inside the output that holds the log and temporary files of a run; gone once it succeeds."""
+
+
+def run(job: Job, *, overwrite: bool = False, progress: bool | None = None) -> Path:
+    """Renders what a job's dataset still lacks.
+
+    Args:
+        job: What to render.
+        overwrite: Delete a dataset of another job that is in the output folder.
+        progress: Show a progress bar; None shows it on a terminal.
+
+    Returns:
+        The dataset's folder.
+
+    Raises:
+        JobError: The output folder is not ours, or holds the dataset of a changed job.
+        SceneError: The scene cannot give what the job needs.
+        FormatError: The disk is full or the folder cannot be written.
+        RenderError: Blender crashed; the log says how.
+    """
+    output = Path(job.output).absolute()
+    job = job.model_copy(update={"output": output})
+    _claim(output, job, overwrite=overwrite)
+    done, missing = progress_of(output)
+    if missing == 0:
+        return output
+    with _work_folder(output) as work, Progress(shown=progress) as bar:
+        _serve(job, done, work, bar)
+    return output
+
+
+def progress_of(output: Path) -> tuple[list[str], int | None]:
+    """Which views of a dataset are on disk and whole.
+
+    Returns:
+        Their paths relative to the dataset, and how many are missing or unreadable (None before anything is planned).
+    """
+    folder = output / scene_folder(1)
+    if not (folder / SCENE_FILE).is_file():
+        return [], None
+    names = [row.name for row in read_json(output / DATASET_FILE, DatasetManifest).modalities]
+    planned = [
+        f"{folder.name}/{camera.folder}/{view_file(frame)}"
+        for camera in read_json(folder / SCENE_FILE, SceneManifest).cameras
+        for frame in camera.views
+    ]
+    done = [path for path in planned if native.problem_with(output / path, names) is None]
+    return done, len(planned) - len(done)
+
+
+def _claim(output: Path, job: Job, *, overwrite: bool) -> None:
+    """Refuses a folder that is not ours or holds another job's dataset; empties it of the latter on request."""
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise JobError(f"{output} is a file; give a folder to write the dataset to")
+    if not (output / DATASET_FILE).is_file():
+        foreign = sorted(path.name for path in output.iterdir() if path.name not in (WORK, scene_folder(1)))
+        if foreign:
+            raise JobError(f"{output} holds {foreign[0]!r} and is no dataset of ours; choose an empty or new folder")
+        _remove_dataset(output)
+        return
+    if overwrite:
+        _remove_dataset(output)
+        return
+    changed = difference(read_json(output / DATASET_FILE, DatasetManifest).job, job.identity())
+    if changed:
+        raise JobError(f"{output} holds the dataset of another job ({changed}); use --overwrite or another folder")
+
+
+def _remove_dataset(output: Path) -> None:
+    """Deletes what a run makes and nothing else."""
+    for path in [*output.glob("scene_[0-9][0-9][0-9][0-9][0-9]"), output / WORK]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+    for name in (DATASET_FILE, "preview.png"):
+        (output / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _work_folder(output: Path) -> Iterator[Path]:
+    """A folder for the log and temporary files. An error before the first manifest leaves nothing behind."""
+    made = [folder for folder in (output, *output.parents) if not folder.exists()]
+    work = output / WORK
+    try:
+        (work / "tmp").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FormatError(output, f"cannot be written: {error.strerror or error}") from error
+    try:
+        yield work
+    except RenderError:
+        shutil.rmtree(work / "tmp", ignore_errors=True)  # the log stays: the error names it
+        raise
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        if not (output / DATASET_FILE).exists():
+            shutil.rmtree(output / scene_folder(1), ignore_errors=True)
+            for folder in made:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _serve(job: Job, done: list[str], work: Path, bar: Progress) -> None:
+    """Starts workers until every view is there; a view that takes Blender down costs that view alone."""
+    log = work / "worker.log"
+    while True:
+        before = len(done)
+        code = _attempt(job, done, work, bar)
+        if code == 0:
+            return
+        problem = f"Blender {_ending(code)}" + (f" after {len(done)} views" if len(done) else "")
+        if len(done) == before:
+            raise RenderError(f"{problem}; run the same command again to go on", log=log)
+
+
+def _ending(code: int) -> str:
+    import signal
+
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"stopped with exit code {code}"
+
+
+def _attempt(job: Job, done: list[str], work: Path, bar: Progress) -> int:
+    """One worker process from start to end. Appends to ``done``; returns the exit code."""
+    request = {"job": job.model_dump(mode="json"), "done": done, "scratch": str(work / "tmp")}
+    with (work / "worker.log").open("ab") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "pixeltruth.run.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=_environment(work),
+            start_new_session=True,  # Ctrl-C reaches this process, which ends the worker itself
+        )
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        try:
+            worker.stdin.write(json.dumps(request).encode() + b"\n")
+            worker.stdin.flush()
+            for line in worker.stdout:
+                _handle(json.loads(line), done, Path(job.output), bar)
+            return worker.wait()
+        except BrokenPipeError:
+            return worker.wait()
+        finally:
+            worker.kill()
+            worker.wait()
+            worker.stdin.close()
+            worker.stdout.close()
+
+
+def _environment(work: Path) -> dict[str, str]:
+    """The worker's own home for everything Blender would write to the user's: settings, add-ons, temporary files."""
+    scratch = str(work / "tmp")
+    blender = {name: scratch for name in ("BLENDER_USER_RESOURCES", "TMPDIR", "TMP", "TEMP")}
+    return {**os.environ, **blender, "PYTHONUNBUFFERED": "1"}
+
+
+def _handle(event: dict[str, Any], done: list[str], output: Path, bar: Progress) -> None:
+    if event["event"] == "planned":
+        bar.start(total=event["views"], finished=event["views"] - event["todo"], report=event["report"])
+    elif event["event"] == "view":
+        done.append(str(Path(event["path"]).relative_to(output)))
+        bar.advance()
+    elif event["event"] == "error":
+        raise _rebuilt(event)
+
+
+def _rebuilt(event: dict[str, Any]) -> PixeltruthError:
+    """The worker's error as if it had been raised here; its message is complete already."""
+    kind = getattr(errors, event["kind"], RenderError)
+    error: PixeltruthError = kind.__new__(kind)
+    error.args = (event["message"],)
+    return error

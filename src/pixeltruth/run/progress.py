@@ -1,0 +1,55 @@
+"""The progress of a run on a terminal: views done, rate, time left; silent elsewhere."""
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+
+class _Rate(TextColumn):
+    """Views a second, or seconds a view where that is the larger number."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Any) -> Any:
+        speed = task.finished_speed or task.speed
+        text = "" if not speed else f"{speed:.1f} views/s" if speed >= 1 else f"{1 / speed:.1f} s/view"
+        return super().render(task).append(text)
+
+
+class Progress:
+    """A progress bar on standard error.
+
+    Args:
+        shown: None shows it where standard error is a terminal.
+    """
+
+    def __init__(self, *, shown: bool | None = None) -> None:
+        self.console = Console(stderr=True)
+        shown = sys.stderr.isatty() if shown is None else shown
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+        self._bar = RichProgress(*columns, console=self.console, disable=not shown)
+        self._task = self._bar.add_task("opening the scene", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def start(self, *, total: int, finished: int, report: list[dict[str, str]]) -> None:
+        """Views are planned; what the rays will not see, or what was switched off, is said above the bar."""
+        for entry in report:
+            self.console.print(f"note: {entry['object']}: {entry['problem']}", highlight=False, markup=False)
+        self._bar.reset(self._task, total=total, completed=finished, description="views")
+
+    def advance(self) -> None:
+        """One more view is on disk."""
+        self._bar.advance(self._task)

@@ -1,0 +1,82 @@
+"""What a run writes down before its first view: dataset.json and scene.json."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from pixeltruth.blender.stage import PlannedView, Stage
+from pixeltruth.errors import SceneError
+from pixeltruth.job import Job
+from pixeltruth.manifest import (
+    DATASET_FILE,
+    SCENE_FILE,
+    CameraEntry,
+    DatasetManifest,
+    InstanceEntry,
+    MaterialEntry,
+    ModalityEntry,
+    SceneManifest,
+    SourceFile,
+    read_json,
+    scene_folder,
+    write_json,
+)
+from pixeltruth.modalities import TABLE, Modality
+from pixeltruth.run.views import LIGHTING
+
+
+def write_manifests(job: Job, stage: Stage) -> None:
+    """Writes both manifests; where a scene.json exists already, holds the scene against it instead.
+
+    Raises:
+        SceneError: The scene does not evaluate to what the earlier part of this dataset was made from.
+        FormatError: The folder cannot be written.
+    """
+    output = Path(job.output)
+    path = output / scene_folder(1) / SCENE_FILE
+    scene = _scene(job, stage)
+    if path.is_file():
+        if read_json(path, SceneManifest) != scene:
+            raise SceneError(f"{job.scene}: evaluates differently from when {path} was written; use --overwrite")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, scene)
+    write_json(output / DATASET_FILE, _dataset(job, stage))
+
+
+def rows_of(job: Job, stage: Stage) -> tuple[Modality, ...]:
+    """The row of every map that the job's views hold, in the order of the table, then of the keys."""
+    opaque = not stage.scene.render.film_transparent
+    names = [name for name in job.outputs if not (name == "alpha" and opaque)]
+    return (*(TABLE[name] for name in names), *stage.inventory.rows)
+
+
+def _dataset(job: Job, stage: Stage) -> DatasetManifest:
+    return DatasetManifest(
+        generator=f"pixeltruth {version('pixeltruth')}",
+        blender=stage.blender,
+        root_seed=job.seed,
+        job=job.identity(),
+        modalities=tuple(ModalityEntry.of(row) for row in rows_of(job, stage)),
+        codec=job.codec,
+    )
+
+
+def _scene(job: Job, stage: Stage) -> SceneManifest:
+    inventory = stage.inventory
+    return SceneManifest(
+        source=SourceFile(name=Path(job.scene).name, sha256=job.scene_sha256),
+        frames=(stage.frame,),
+        instances=tuple(
+            InstanceEntry(id=i.id, name=i.name, key=i.key, values=dict(i.values), materials=i.materials)
+            for i in inventory.instances
+        ),
+        materials=tuple(MaterialEntry(id=id_, name=name) for name, id_ in inventory.materials.items()),
+        cameras=tuple(_camera(view) for view in stage.views),
+        lighting=(LIGHTING,) if job.needs_light else (),
+        report=stage.report,
+        background=dict(inventory.background),
+    )
+
+
+def _camera(view: PlannedView) -> CameraEntry:
+    return CameraEntry(folder=view.folder, name=view.name, views=(view.frame,))

@@ -1,0 +1,99 @@
+"""The process that holds Blender: reads one request, renders the views it lists, reports events, and exits at once.
+
+Started by `pixeltruth.run.local` as ``python -m pixeltruth.run.worker``. Its standard input carries the request as one
+line and then stays open: when it closes, whoever asked is gone and so is this process. Events leave as JSON lines on
+what was standard output; whatever Blender prints goes to the log on standard error.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from pixeltruth.errors import PixeltruthError
+from pixeltruth.job import Job
+from pixeltruth.manifest import scene_folder, view_file
+
+Emit = Callable[..., None]
+
+
+def main() -> None:
+    """Serves one request, then ends without Blender's own shutdown, which may hang once an engine is registered."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    emit = _emitter(events)
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    code = 1
+    try:
+        serve(Job.model_validate(request["job"]), request, emit)
+        code = 0
+    except PixeltruthError as error:
+        emit(event="error", kind=type(error).__name__, message=str(error))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if code and sys.exc_info()[0] is not None:
+            sys.excepthook(*sys.exc_info())
+        os._exit(code)
+
+
+def _emitter(events: TextIO) -> Emit:
+    lock = threading.Lock()
+
+    def emit(**event: Any) -> None:
+        with lock:
+            events.write(json.dumps(event) + "\n")
+            events.flush()
+
+    return emit
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
+    """Renders every view of a job that is not listed as done.
+
+    Args:
+        job: What to render.
+        request: `done`, a list of view paths relative to the dataset, and `scratch`, a folder for temporary files.
+        emit: Called with each event: planned, view, report.
+
+    Raises:
+        PixeltruthError: The scene, the job or the disk stands in the way; views already written stay.
+    """
+    from pixeltruth.blender.stage import set_stage  # Blender is loaded in this process only
+
+    stage = set_stage(job)
+    from pixeltruth.run.record import write_manifests
+
+    write_manifests(job, stage)
+    folder = Path(job.output) / scene_folder(1)
+    todo = [v for v in stage.views if f"{scene_folder(1)}/{v.folder}/{view_file(v.frame)}" not in set(request["done"])]
+    emit(event="planned", views=len(stage.views), todo=len(todo), report=[e.model_dump() for e in stage.report])
+    from pixeltruth.run.views import ViewMaker
+
+    maker = ViewMaker(job, stage, scratch=Path(request["scratch"]))
+    with ThreadPoolExecutor(max_workers=maker.threads) as pool:
+        pending: deque[Future[Path]] = deque()
+        for view in todo:
+            light = maker.light(view)
+            pending.append(pool.submit(maker.write, view, folder, light))
+            while len(pending) > maker.threads or (pending and pending[0].done()):
+                emit(event="view", path=str(pending.popleft().result()))
+        for future in pending:
+            emit(event="view", path=str(future.result()))
+
+
+if __name__ == "__main__":
+    main()

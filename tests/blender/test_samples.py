@@ -1,0 +1,187 @@
+"""The sample scenes: labelled throughout, free of anything from outside, the same every time."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy")
+
+from pixeltruth.blender import samples  # noqa: E402
+from pixeltruth.blender.samples import things  # noqa: E402
+from pixeltruth.blender.samples.shapes import Shape, box, join, lathe, sheet, tube, turn  # noqa: E402
+from pixeltruth.blender.samples.still_life import CATEGORIES  # noqa: E402
+from pixeltruth.errors import JobError  # noqa: E402
+
+pytestmark = pytest.mark.blender
+
+STILL_LIFE = (
+    "apple_1 apple_2 apple_3 book_1 book_2 book_3 bowl candle candle_holder cloth coffee die_1 die_2 egg_1 egg_2 lemon "
+    "mug mug_handle olive_branches orange_1 orange_2 pear table vase wall"
+).split()
+
+
+@pytest.fixture
+def still_life():
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    samples.SAMPLES["still_life"]()
+    return bpy.context.scene
+
+
+def meshes(scene) -> dict:
+    return {thing.name: thing for thing in scene.objects if thing.type == "MESH"}
+
+
+def geometry_hash(scene) -> str:
+    digest = hashlib.sha256()
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    for name, thing in sorted(meshes(scene).items()):
+        evaluated = thing.evaluated_get(depsgraph)
+        coordinates = np.empty(3 * len(evaluated.data.vertices), dtype=np.float32)
+        evaluated.data.vertices.foreach_get("co", coordinates)
+        digest.update(name.encode() + coordinates.tobytes() + np.array(evaluated.matrix_world, np.float32).tobytes())
+    return digest.hexdigest()
+
+
+def volume(shape: Shape) -> float:
+    """Signed volume by the divergence theorem: positive only where faces point outwards."""
+    fans = [(face[0], i, j) for face in shape.faces for i, j in zip(face[1:], face[2:], strict=False)]
+    return float(np.linalg.det(shape.vertices[np.array(fans)]).sum() / 6)
+
+
+def edges(shape: Shape) -> list[tuple[int, int]]:
+    return [edge for face in shape.faces for edge in zip(face, (*face[1:], face[0]), strict=True)]
+
+
+def test_still_life_has_a_stable_set_of_meshes(still_life):
+    assert sorted(meshes(still_life)) == STILL_LIFE
+
+
+def test_every_mesh_is_labelled_itself_or_through_its_parent(still_life):
+    for name, thing in meshes(still_life).items():
+        owner = thing.parent or thing
+        assert isinstance(owner["category_id"], int), name
+        assert owner["category"] == CATEGORIES[owner["category_id"]], name
+    assert still_life.world["category_id"] == 0
+
+
+def test_the_mug_is_one_assembly(still_life):
+    mug = still_life.objects["mug"]
+    assert sorted(part.name for part in mug.children) == ["coffee", "mug_handle"]
+    assert not any("category_id" in part or "instance_id" in part for part in mug.children)
+
+
+def test_every_category_but_the_background_is_present(still_life):
+    present = {thing["category"] for thing in meshes(still_life).values() if "category" in thing}
+    assert present == set(CATEGORIES) - {"background"}
+
+
+def test_two_cameras_of_different_focal_length_see_the_bowl(still_life):
+    cameras = [thing for thing in still_life.objects if thing.type == "CAMERA"]
+    assert sorted(camera.name for camera in cameras) == ["camera_close", "camera_wide"]
+    assert len({camera.data.lens for camera in cameras}) == 2
+    assert still_life.camera.name == "camera_wide"
+    bpy.context.view_layer.update()
+    for camera in cameras:
+        x, y, z = camera.matrix_world.inverted() @ still_life.objects["bowl"].matrix_world.translation
+        assert z < 0
+        assert max(abs(x), abs(y)) / -z < camera.data.sensor_width / 2 / camera.data.lens / 2
+
+
+def test_nothing_comes_from_outside_and_nothing_is_transparent(still_life):
+    assert list(bpy.data.images) == list(bpy.data.texts) == list(bpy.data.libraries) == []
+    for material in bpy.data.materials:
+        inputs = material.node_tree.nodes["Principled BSDF"].inputs
+        for socket in ("Alpha", "Transmission Weight"):
+            assert not inputs[socket].is_linked
+        assert (inputs["Alpha"].default_value, inputs["Transmission Weight"].default_value) == (1, 0)
+
+
+def test_every_node_that_feeds_a_material_is_wired(still_life):
+    for material in bpy.data.materials:
+        for node in material.node_tree.nodes:
+            outputs = [socket for socket in node.outputs if socket.is_linked]
+            assert outputs or node.type == "OUTPUT_MATERIAL", f"{material.name}: {node.name} leads nowhere"
+
+
+def test_two_builds_have_the_same_vertices(still_life):
+    first = geometry_hash(still_life)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    samples.SAMPLES["still_life"]()
+    assert geometry_hash(bpy.context.scene) == first
+    bpy.data.objects["egg_1"].data.vertices[0].co.x += 1e-6
+    assert geometry_hash(bpy.context.scene) != first
+
+
+def test_things_stand_on_what_carries_them(still_life):
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    lowest = {}
+    for name, thing in meshes(still_life).items():
+        evaluated = thing.evaluated_get(depsgraph)
+        lowest[name] = min((evaluated.matrix_world @ vertex.co).z for vertex in evaluated.data.vertices)
+    for name in ("book_1", "die_1", "die_2", "egg_1", "egg_2", "lemon", "mug", "pear", "vase"):
+        assert abs(lowest[name]) < 0.0015, name
+
+
+def test_save_writes_one_blend_that_opens_again(tmp_path):
+    path = tmp_path / "still_life.blend"
+    assert samples.save("still_life", path) == path
+    before = geometry_hash(bpy.context.scene)
+    samples.save("still_life", path)
+    assert [file.name for file in tmp_path.iterdir()] == ["still_life.blend"]
+    assert path.stat().st_size < 1_000_000
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    assert geometry_hash(bpy.context.scene) == before
+
+
+def test_save_names_what_is_wrong(tmp_path):
+    with pytest.raises(JobError, match="no sample 'teapot'; there is still_life"):
+        samples.save("teapot", tmp_path / "x.blend")
+    with pytest.raises(JobError, match=r"nowhere: no such folder"):
+        samples.save("still_life", tmp_path / "nowhere" / "x.blend")
+
+
+def test_box_lathe_and_tube_enclose_their_volume():
+    assert volume(box(2.0, 3.0, 4.0)) == pytest.approx(24, rel=1e-12)
+    angles = np.linspace(-np.pi / 2, np.pi / 2, 201)[1:-1]
+    sphere = lathe([(0.0, -1.0), *((np.cos(a), np.sin(a)) for a in angles), (0.0, 1.0)], segments=400)
+    assert volume(sphere) == pytest.approx(4 * np.pi / 3, rel=3e-4)
+    octagon = 8 * 0.5 * np.sin(np.pi / 4) * 0.1**2
+    straight = tube([(0.0, 0.0, 0.0), (0.0, 0.0, 2.0), (0.0, 0.0, 5.0)], [0.1, 0.1, 0.1])
+    assert volume(straight) == pytest.approx(5 * octagon, rel=1e-12)
+
+
+@pytest.mark.parametrize("make", [things.bowl, things.vase, things.mug, things.mug_handle, things.pear, things.candle])
+def test_solids_are_closed_and_face_outwards(make):
+    shape = make()
+    directed = edges(shape)
+    assert len(set(directed)) == len(directed)
+    assert {(j, i) for i, j in directed} == set(directed)
+    assert volume(shape) > 0
+
+
+def test_dots_of_a_die_add_up_to_seven_on_opposite_faces():
+    die = things.die(2.0)
+    dots = np.array(
+        [die.vertices[list(face)].mean(axis=0) for face, slot in zip(die.faces, die.slots, strict=True) if slot]
+    )
+    per_dot = 2 * 16  # one band and one fan of 16 faces
+    count = {
+        (axis, sign): round(np.sum(dots[:, axis] * sign > 0.95) / per_dot) for axis in range(3) for sign in (-1, 1)
+    }
+    assert sorted(count.values()) == [1, 2, 3, 4, 5, 6]
+    assert [count[axis, -1] + count[axis, 1] for axis in range(3)] == [7, 7, 7]
+    assert (count[2, 1], count[1, -1]) == (1, 2)
+
+
+def test_turn_is_a_right_handed_rotation():
+    np.testing.assert_allclose(turn("z", 90.0) @ [1, 0, 0], [0, 1, 0], atol=1e-15)
+    np.testing.assert_allclose(turn("x", 90.0) @ [0, 1, 0], [0, 0, 1], atol=1e-15)
+    np.testing.assert_allclose(turn("y", 90.0) @ [0, 0, 1], [1, 0, 0], atol=1e-15)
+
+
+def test_join_keeps_islands_and_slots_apart():
+    pair = join([box(1.0, 1.0, 1.0), sheet(np.zeros((2, 2)), x=1.0, y=1.0).slot(3).moved(5.0, 0.0, 0.0)])
+    assert pair.slots == (0,) * 6 + (3,)
+    assert set(pair.faces[6]) == {8, 9, 10, 11}
+    assert pair.vertices[8:, 0].min() == 4.5

@@ -1,0 +1,298 @@
+"""`Job`: what it accepts, how it crosses to JSON, and what makes two jobs different."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixeltruth.errors import JobError, SceneError
+from pixeltruth.intrinsics import Intrinsics
+from pixeltruth.job import Job, difference, resolve_outputs
+from pixeltruth.labels import LabelRule
+from pixeltruth.lights import Light
+from pixeltruth.modalities import TABLE
+from pixeltruth.options import parse_light
+from pixeltruth.poses import camera_poses
+
+POSE = np.eye(4)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    path = tmp_path / "scene.blend"
+    path.write_bytes(b"BLENDER")
+    return path
+
+
+def job(scene: Path, **values: Any) -> Job:
+    map_by = values.get("map_by", ())
+    values.setdefault("outputs", resolve_outputs(None, map_by=map_by))
+    return Job.of(scene, scene.parent / "out", **values)
+
+
+def full(scene: Path) -> Job:
+    setup = scene.with_name("edit.py")
+    setup.write_text("def setup(scene): ...\n", encoding="utf-8")
+    return job(
+        scene,
+        setup=setup,
+        cameras=camera_poses([POSE]),
+        resolution=(640, 480),
+        intrinsics=Intrinsics(fx=700, fy=701, cx=300.5, cy=200.25),
+        lights=(parse_light("point:5,-5,5:1000"), parse_light("sun:0,0,1:3::0.1,0.2,0.3")),
+        map_by=("class", "instance", "name", "MyProp"),
+        default_values={"class": 0, "MyProp": [1, 2.5, "x", True]},
+        labels=(LabelRule(pattern="Cup*", properties={"category_id": 3, "kind": "china"}),),
+        quality="draft",
+        samples=8,
+        device="cpu",
+        seed=0,
+        frame=-3,
+        strict=True,
+        subsamples=2,
+        codec="gzip",
+    )
+
+
+def test_defaults(scene: Path) -> None:
+    made = Job.of(scene, "out")
+    assert (made.cameras, made.resolution, made.intrinsics, made.frame, made.samples) == (None,) * 5
+    assert (made.quality, made.device, made.seed, made.subsamples, made.codec) == ("standard", "auto", 0, 4, "zstd")
+    assert made.outputs == tuple(name for name, row in TABLE.items() if row.default)
+    assert made.needs_light
+
+
+def test_json_round_trip(scene: Path) -> None:
+    for made in (full(scene), job(scene)):
+        text = made.model_dump_json()
+        again = Job.model_validate_json(text)
+        assert again == made
+        assert again.model_dump_json() == text
+        assert Job.model_validate(json.loads(text)) == made
+
+
+def test_reading_a_job_needs_no_scene(scene: Path) -> None:
+    text = job(scene).model_dump_json()
+    scene.unlink()
+    assert Job.model_validate_json(text).scene == str(scene)
+
+
+def test_is_frozen(scene: Path) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        job(scene).seed = 3  # type: ignore[misc]
+
+
+def test_knows_the_bytes_of_its_files(scene: Path) -> None:
+    made = full(scene)
+    assert made.scene_sha256 == hashlib.sha256(b"BLENDER").hexdigest()
+    assert made.setup_sha256 == hashlib.sha256(b"def setup(scene): ...\n").hexdigest()
+
+
+def test_scene_path_becomes_absolute(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(scene.parent)
+    assert Job.of("scene.blend", "out").scene == str(scene)
+
+
+def test_missing_files(scene: Path) -> None:
+    with pytest.raises(SceneError, match=r"^scene .*none\.blend does not exist$"):
+        job(scene.with_name("none.blend"))
+    with pytest.raises(SceneError, match=r"^scene .* is a folder; name the file in it$"):
+        job(scene.parent)
+    with pytest.raises(JobError, match=r"^setup .*edit\.py does not exist$"):
+        job(scene, setup=scene.with_name("edit.py"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_scene(scene: Path) -> None:
+    scene.chmod(0)
+    with pytest.raises(SceneError, match="cannot be read: Permission denied"):
+        job(scene)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"resolution": (0, 480)}, r"^resolution\[0\]: should be greater than or equal to 1, got 0$"),
+        ({"resolution": (640, 65537)}, r"^resolution\[1\]: "),
+        ({"resolution": (640.5, 480)}, r"^resolution\[0\]: "),
+        ({"samples": 0}, r"^samples: "),
+        ({"subsamples": 0}, r"^subsamples: "),
+        ({"seed": -1}, r"^seed: "),
+        ({"seed": True}, r"^seed: should be a valid integer, got True$"),
+        ({"frame": 2_000_000}, r"^frame: "),
+        ({"quality": "best"}, r"^quality: should be 'draft', 'standard' or 'reference', got 'best'$"),
+        ({"device": "tpu"}, r"^device: "),
+        ({"codec": "lzma"}, r"^codec: "),
+        ({"colour": 1}, r"^colour: unknown key$"),
+        ({"cameras": ()}, r"^cameras: no camera is given$"),
+        ({"cameras": camera_poses([POSE]) * 2}, r"names must differ"),  # type: ignore[operator]
+        ({"map_by": ("category_id", "class")}, r"^map_by: 'category_id' is listed twice"),
+        ({"map_by": ("name", "name")}, r"^map_by: 'name' is listed twice"),
+        ({"map_by": ("instance", "depth")}, r"^map_by: 'depth' is the name of a map or column of ours"),
+        ({"map_by": ("area",)}, r"^map_by: 'area' is the name of a map or column of ours"),
+        ({"map_by": ("a/b",)}, r"^map_by: 'a/b' is no key"),
+        ({"map_by": ("class",), "default_values": {"class": "cup"}}, r"^default_values: category_id must be an integer"),
+        ({"map_by": ("class",), "default_values": {"class": 1, "category_id": 1}}, r"category_id is given twice"),
+        ({"map_by": ("class",), "default_values": {"clas": 1}}, r"^default_values: 'clas' is not a key of map_by"),
+        ({"map_by": ("instance",), "default_values": {"instance": 1}}, r"'instance' is not a key of map_by"),
+        ({"map_by": ("x",), "default_values": {"x": None}}, r"^default_values: x must be true or false"),
+        ({"map_by": ("x",), "default_values": {"x": float("nan")}}, r"^default_values: x must be finite"),
+        ({"intrinsics": Intrinsics(fx=1, fy=1, cx=1, cy=1)}, r"^intrinsics: fx, fy, cx, cy hold for one picture size"),
+        ({"outputs": ("depth", "rgb")}, r"^outputs: pass them through resolve_outputs"),
+        ({"outputs": ("depth",), "map_by": ("name",)}, r"^outputs: pass them through resolve_outputs"),
+    ],
+)
+def test_wrong_values_name_their_key(scene: Path, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(JobError, match=message) as caught:
+        job(scene, **values)
+    assert "\n" not in str(caught.value)
+
+
+def test_option_that_no_camera_would_use_is_refused(scene: Path, tmp_path: Path) -> None:
+    entry = {"world_from_camera": POSE.tolist(), "intrinsics": {"fov": 0.5}, "resolution": [64, 48]}
+    path = tmp_path / "cameras.json"
+    path.write_text(json.dumps({"cameras": [entry]}), encoding="utf-8")
+    with pytest.raises(JobError, match=r"^intrinsics: every given camera has its own; leave it out$"):
+        job(scene, cameras=camera_poses(path), intrinsics=Intrinsics(fov=1.0))
+    with pytest.raises(JobError, match=r"^resolution: every given camera has its own; leave it out$"):
+        job(scene, cameras=camera_poses(path), resolution=(64, 48))
+    path.write_text(json.dumps({"cameras": [entry, {"world_from_camera": POSE.tolist()}]}), encoding="utf-8")
+    job(scene, cameras=camera_poses(path), intrinsics=Intrinsics(fov=1.0), resolution=(32, 32))
+
+
+def test_camera_with_pixels_needs_a_size(scene: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cameras.json"
+    entry = {"name": "left", "world_from_camera": POSE.tolist(), "intrinsics": {"fx": 9, "fy": 9, "cx": 1, "cy": 1}}
+    path.write_text(json.dumps({"cameras": [entry]}), encoding="utf-8")
+    with pytest.raises(JobError, match=r"^left: fx, fy, cx, cy hold for one picture size; give the resolution too$"):
+        job(scene, cameras=camera_poses(path))
+    job(scene, cameras=camera_poses(path), resolution=(32, 32))
+
+
+def test_class_is_category_id_everywhere(scene: Path) -> None:
+    made = full(scene)
+    assert made.map_by == ("category_id", "instance", "name", "MyProp")
+    assert made.default_values == {"category_id": 0, "MyProp": [1, 2.5, "x", True]}
+
+
+def test_identity_is_json_and_tells_no_place(scene: Path) -> None:
+    made = full(scene)
+    identity = made.identity()
+    assert json.loads(json.dumps(identity, allow_nan=False)) == identity
+    assert str(scene.parent) not in json.dumps(identity)
+    moved = scene.parent / "elsewhere" / "other.blend"
+    moved.parent.mkdir()
+    moved.write_bytes(scene.read_bytes())
+    setup = moved.with_name("other.py")
+    setup.write_bytes(Path(made.setup or "").read_bytes())
+    where = {"scene": str(moved), "setup": str(setup), "output": moved.parent, "device": "gpu"}
+    same = made.model_copy(update=where)
+    assert same.identity() == identity
+    assert difference(identity, same.identity()) == ""
+
+
+def test_everything_but_place_and_device_is_identity(scene: Path) -> None:
+    made = full(scene)
+    assert set(Job.model_fields) - set(made.identity()) == {"scene", "setup", "output", "device"}
+    scene.write_bytes(b"BLENDER, changed")
+    assert full(scene).identity() != made.identity()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": 1}, "seed: 0 -> 1"),
+        ({"resolution": (512, 512)}, "resolution: [640, 480] -> [512, 512]"),
+        ({"frame": None}, "frame: -3 -> not given"),
+        ({"strict": False}, "strict: True -> False"),
+        ({"cameras": camera_poses([POSE, POSE])}, "cameras: 1 given -> 2 given"),
+        ({"cameras": None}, "cameras: 1 given -> not given"),
+        ({"lights": ()}, "lights: 2 given -> []"),
+        ({"default_values": {"category_id": True}}, "default_values.MyProp: [1, 2.5, 'x', True] -> not given; "
+         "default_values.category_id: 0 -> True"),
+        ({"default_values": {"category_id": 0.0, "MyProp": [1, 2.5, "x", True]}},
+         "default_values.category_id: 0 -> 0.0"),
+        ({"seed": 1, "samples": 9, "subsamples": 3, "codec": "zstd", "quality": "standard", "frame": 1, "strict": False},
+         "codec: 'gzip' -> 'zstd'; frame: -3 -> 1; quality: 'draft' -> 'standard'; samples: 8 -> 9; seed: 0 -> 1; "
+         "and 2 more"),
+    ],
+)  # fmt: skip
+def test_difference_tells_each_change(scene: Path, change: dict[str, Any], told: str) -> None:
+    old = full(scene)
+    assert difference(old.identity(), old.model_copy(update=change).identity()) == told
+
+
+def test_difference_names_the_camera_and_cuts_long_values(scene: Path) -> None:
+    moved = np.eye(4)
+    moved[0, 3] = 2
+    old = job(scene, cameras=camera_poses([POSE, POSE]))
+    new = old.model_copy(update={"cameras": camera_poses([POSE, moved])})
+    told = difference(old.identity(), new.identity())
+    assert told.startswith("cameras[1].world_from_camera: [[1.0, 0.0, 0.0, 0.0], ")
+    assert "..." in told
+    assert len(told) < 200
+
+
+@given(st.sets(st.sampled_from([*TABLE, "default"]), min_size=1), st.randoms())
+def test_outputs_are_a_set_in_the_order_of_the_table(names: set[str], random: Any) -> None:
+    listed = sorted(names)
+    random.shuffle(listed)
+    resolved = resolve_outputs(listed)
+    assert resolved == resolve_outputs(", ".join(listed)) == resolve_outputs(resolved)
+    assert list(resolved) == [name for name in TABLE if name in resolved]
+    assert names - {"default"} <= set(resolved)
+    extra = set(resolved) - names
+    assert all(TABLE[name].default and "default" in names for name in extra - {"coverage"})
+
+
+def test_antialiased_maps_bring_their_coverage() -> None:
+    assert resolve_outputs("depth_antialiased") == ("depth_antialiased", "coverage")
+    assert resolve_outputs("distance_antialiased,rgb") == ("rgb", "distance_antialiased", "coverage")
+    assert "coverage" not in resolve_outputs(None)
+
+
+def test_keys_bring_the_maps_they_need() -> None:
+    assert resolve_outputs("depth", map_by=["name"]) == ("depth", "instance")
+    assert resolve_outputs("depth", map_by=["category_id"]) == ("depth", "instance")
+    assert resolve_outputs("depth", map_by=["material"]) == ("depth", "material")
+    assert resolve_outputs("depth", map_by=["instance"]) == ("depth", "instance")
+    assert resolve_outputs("depth") == ("depth",)
+
+
+def test_no_rgb_leaves_out_all_light(scene: Path) -> None:
+    outputs = resolve_outputs(None, rgb=False)
+    assert outputs == tuple(name for name, row in TABLE.items() if row.default and row.engine == "rays")
+    assert resolve_outputs("default,coverage", rgb=False) == (*outputs, "coverage")
+    assert not job(scene, outputs=outputs).needs_light
+    for name in ("rgb", "alpha", "radiance"):
+        with pytest.raises(JobError, match=f"^outputs: {name} is a picture of light, which no-rgb rules out"):
+            resolve_outputs(["default", name], rgb=False)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        ("dept", "unknown map 'dept'; did you mean depth?"),
+        ("Depth", "unknown map 'Depth'; did you mean depth?"),
+        ("rgb,normal", "unknown map 'normal'; did you mean normals?"),
+        ("depth,", "unknown map ''; known: rgb, "),
+        ("", "unknown map ''; known: rgb, "),
+        ("xyzzy", "unknown map 'xyzzy'; known: rgb, "),
+        ([], "nothing is listed"),
+    ],
+)
+def test_wrong_outputs(outputs: Any, message: str) -> None:
+    with pytest.raises(JobError) as caught:
+        resolve_outputs(outputs)
+    assert str(caught.value).startswith(f"outputs: {message}")
+
+
+def test_lights_reach_the_job(scene: Path) -> None:
+    (light,) = job(scene, lights=(parse_light("point:5,-5,5:1000"),)).lights
+    assert light == Light(kind="point", location=(5, -5, 5), energy=1000)
