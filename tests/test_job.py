@@ -137,7 +137,10 @@ def test_unreadable_scene(scene: Path) -> None:
         ({"map_by": ("instance", "depth")}, r"^map_by: 'depth' is the name of a map or column of ours"),
         ({"map_by": ("area",)}, r"^map_by: 'area' is the name of a map or column of ours"),
         ({"map_by": ("a/b",)}, r"^map_by: 'a/b' is no key"),
-        ({"map_by": ("class",), "default_values": {"class": "cup"}}, r"^default_values: category_id must be an integer"),
+        (
+            {"map_by": ("class",), "default_values": {"class": "cup"}},
+            r"^default_values: category_id must be an integer",
+        ),
         ({"map_by": ("class",), "default_values": {"class": 1, "category_id": 1}}, r"category_id is given twice"),
         ({"map_by": ("class",), "default_values": {"clas": 1}}, r"^default_values: 'clas' is not a key of map_by"),
         ({"map_by": ("instance",), "default_values": {"instance": 1}}, r"'instance' is not a key of map_by"),
@@ -218,7 +221,8 @@ def test_everything_but_place_and_device_is_identity(scene: Path) -> None:
          "default_values.category_id: 0 -> True"),
         ({"default_values": {"category_id": 0.0, "MyProp": [1, 2.5, "x", True]}},
          "default_values.category_id: 0 -> 0.0"),
-        ({"seed": 1, "samples": 9, "subsamples": 3, "codec": "zstd", "quality": "standard", "frame": 1, "strict": False},
+        ({"seed": 1, "samples": 9, "subsamples": 3, "codec": "zstd", "quality": "standard", "frame": 1,
+          "strict": False},
          "codec: 'gzip' -> 'zstd'; frame: -3 -> 1; quality: 'draft' -> 'standard'; samples: 8 -> 9; seed: 0 -> 1; "
          "and 2 more"),
     ],

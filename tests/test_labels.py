@@ -65,8 +65,7 @@ def rule(pattern: str, **properties: object) -> LabelRule:
 def test_patterns_are_those_of_a_shell_and_mind_case() -> None:
     names = ["a1", "a12", "A1", "[a]", "b\n1"]
     hits = {
-        pattern: sorted(apply([rule(pattern)], names)[0])
-        for pattern in ("a?", "a*", "[Aa]1", "[[]a]", "*", "b*", "1")
+        pattern: sorted(apply([rule(pattern)], names)[0]) for pattern in ("a?", "a*", "[Aa]1", "[[]a]", "*", "b*", "1")
     }
     assert hits == {
         "a?": ["a1"], "a*": ["a1", "a12"], "[Aa]1": ["A1", "a1"], "[[]a]": ["[a]"], "*": sorted(names),

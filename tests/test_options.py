@@ -19,7 +19,9 @@ def test_resolution(width: int, height: int) -> None:
     assert parse_resolution(f"{width}X{height}") == (width, height)
 
 
-@pytest.mark.parametrize("text", ["", "x", "640", "640x", "x480", "640x480x3", "-640x480", "6_4x4", "6.5x4", "axb", " 6x4", "٣x٣"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "640", "640x", "x480", "640x480x3", "-640x480", "6_4x4", "6.5x4", "axb", " 6x4", "٣x٣"]
+)
 def test_wrong_resolution(text: str) -> None:
     with pytest.raises(JobError, match=f"^resolution {re.escape(repr(text))}: expected WIDTHxHEIGHT"):
         parse_resolution(text)

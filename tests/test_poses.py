@@ -135,9 +135,7 @@ def test_json_with_everything(tmp_path: Path) -> None:
     np.testing.assert_array_equal(two.matrix, np.array(POSE) @ np.diag([1, -1, -1, 1]))
     assert one.resolution == (640, 480)
     assert one.intrinsics is not None
-    np.testing.assert_array_equal(
-        one.intrinsics.lens(640, 480).K, [[700, 0, 320], [0, 701.5, 240.25], [0, 0, 1]]
-    )
+    np.testing.assert_array_equal(one.intrinsics.lens(640, 480).K, [[700, 0, 320], [0, 701.5, 240.25], [0, 0, 1]])
     assert two.intrinsics is not None
     assert two.intrinsics.fov == 0.7
 

@@ -83,7 +83,7 @@ class Lens:
         return directions * depth[..., None]
 
 
-def _centres(first: int, last: int, subdivide: int) -> Float64[np.ndarray, "n"]:
+def _centres(first: int, last: int, subdivide: int) -> Float64[np.ndarray, " n"]:
     return first - 0.5 + (np.arange((last - first) * subdivide) + 0.5) / subdivide
 
 

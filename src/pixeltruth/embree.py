@@ -19,7 +19,8 @@ from pixeltruth.errors import MissingExtraError, RenderError
 PACKET = 16
 """Rays that one call traces together."""
 
-_ROBUST = 1 << 2  # RTC_SCENE_FLAG_ROBUST: no ray slips through a shared edge
+# RTC_SCENE_FLAG_ROBUST: no ray slips through a shared edge; ..._FILTER_FUNCTION_IN_ARGUMENTS: a query brings a filter
+_SCENE_FLAGS = 1 << 2 | 1 << 3
 _TRIANGLES, _INSTANCES = 0, 122  # RTC_GEOMETRY_TYPE_TRIANGLE, RTC_GEOMETRY_TYPE_INSTANCE_ARRAY
 _INDEX, _VERTEX, _TRANSFORM = 0, 1, 23  # RTC_BUFFER_TYPE_*
 _UINT, _UINT3, _FLOAT3, _FLOAT3X4_ROW_MAJOR = 0x5001, 0x5003, 0x9003, 0x9134  # RTC_FORMAT_*
@@ -90,11 +91,11 @@ class _Scene:
         library = _library()
         self.handle: int = library.rtcNewScene(_device())
         weakref.finalize(self, library.rtcReleaseScene, self.handle)
-        library.rtcSetSceneFlags(self.handle, _ROBUST)
+        library.rtcSetSceneFlags(self.handle, _SCENE_FLAGS)
         self._geometry = library.rtcNewGeometry(_device(), geometry_type)
         self._kept: list[Any] = []
 
-    def _buffer(self, kind: int, element: int, array: np.ndarray[Any, Any]) -> None:
+    def _buffer(self, kind: int, element: int, array: np.ndarray) -> None:
         self._kept.append(array)
         stride = array.strides[0]
         _library().rtcSetSharedGeometryBuffer(
@@ -120,7 +121,7 @@ class MeshScene(_Scene):
     def __init__(self, vertices: Float32[np.ndarray, "v 3"], triangles: UInt32[np.ndarray, "t 3"]) -> None:
         super().__init__(_TRIANGLES)
         bounds = np.array([vertices.min(axis=0), vertices.max(axis=0)], dtype=np.float64)
-        self.centre: Float64[np.ndarray, "3"] = bounds.mean(axis=0)
+        self.centre: Float64[np.ndarray, 3] = bounds.mean(axis=0)
         moved = np.empty((len(vertices) + 1, 3), dtype=np.float32)  # Embree reads 16 bytes at the last vertex
         moved[:-1] = vertices - self.centre
         moved[-1] = 0
@@ -139,16 +140,18 @@ class PlacedScene(_Scene):
     def __init__(
         self,
         meshes: Sequence[MeshScene],
-        mesh_of_copy: Int64[np.ndarray, "n"],
+        mesh_of_copy: Int64[np.ndarray, " n"],
         origin_from_object: Float64[np.ndarray, "n 3 4"],
     ) -> None:
         super().__init__(_INSTANCES)
         placed = origin_from_object.copy()
         centres = np.array([mesh.centre for mesh in meshes]).reshape(-1, 3)[mesh_of_copy]
         placed[:, :, 3] += np.einsum("nij,nj->ni", origin_from_object[:, :, :3], centres)
-        handles = (ctypes.c_void_p * len(meshes))(*[mesh.handle for mesh in meshes])
+        # Only meshes in use: a single copy gets the first scene, whatever its index says (Embree 4.4)
+        used, index = np.unique(mesh_of_copy, return_inverse=True)
+        handles = (ctypes.c_void_p * len(used))(*[meshes[mesh].handle for mesh in used])
         self._kept += [list(meshes), handles]
-        _library().rtcSetGeometryInstancedScenes(self._geometry, handles, len(meshes))
-        self._buffer(_INDEX, _UINT, mesh_of_copy.astype(np.uint32))
+        _library().rtcSetGeometryInstancedScenes(self._geometry, handles, len(used))
+        self._buffer(_INDEX, _UINT, index.astype(np.uint32))
         self._buffer(_TRANSFORM, _FLOAT3X4_ROW_MAJOR, placed.astype(np.float32).reshape(-1, 12))
         self._commit(f"placing {len(mesh_of_copy)} copies")

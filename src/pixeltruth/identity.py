@@ -79,7 +79,7 @@ def assign_ids(owners: Iterable[Node]) -> dict[Key, int]:
     chosen = {key: _chosen_id(node) for key, node in nodes.items() if "instance_id" in node.properties}
     taken = set(chosen.values())
     ids, free = dict(chosen), 1
-    for key in sorted((key for key in nodes if key not in chosen), key=_order):
+    for key in sorted((key for key in nodes if key not in chosen), key=key_order):
         while free in taken:
             free += 1
         ids[key] = free
@@ -94,7 +94,8 @@ def _chosen_id(node: Node) -> int:
     return value
 
 
-def _order(key: Key) -> tuple[tuple[bool, int, str], ...]:
+def key_order(key: Key) -> tuple[tuple[bool, int, str], ...]:
+    """Sorts keys: numbers as numbers and before text."""
     return tuple((isinstance(part, str), part if isinstance(part, int) else 0, str(part)) for part in key)
 
 

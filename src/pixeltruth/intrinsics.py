@@ -56,9 +56,7 @@ class Intrinsics(Record):
         return Lens(width, height, self.fx, self.fy, self.cx, self.cy)
 
 
-def one_intrinsics(
-    *, fov: float | None, focal_length: float | None, intrinsics: Any | None
-) -> Intrinsics | None:
+def one_intrinsics(*, fov: float | None, focal_length: float | None, intrinsics: Any | None) -> Intrinsics | None:
     """The one statement among three options, `intrinsics` being (fx, fy, cx, cy).
 
     Raises:

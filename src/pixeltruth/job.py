@@ -47,7 +47,7 @@ class Job(Record):
             cameras that of the scene's active camera, or Blender's default (50 mm on a 36 mm sensor) where it has none.
         lights: Lights added to the scene.
         map_by: Keys of the segment maps and of the instance table, case kept; ``class`` became ``category_id``.
-        default_values: Value of a `map_by` key for objects that lack it, and of the background.
+        default_values: Value of a `map_by` key for objects that lack it.
         labels: Properties for objects by the pattern of their name.
         setup: Absolute path of the user's own Python, run on the opened scene in the worker.
         setup_sha256: SHA-256 of its bytes.
@@ -86,9 +86,13 @@ class Job(Record):
 
     @classmethod
     def of(
-        cls, scene: str | PathLike[str], output: str | PathLike[str], *, setup: str | PathLike[str] | None = None,
+        cls,
+        scene: str | PathLike[str],
+        output: str | PathLike[str],
+        *,
+        setup: str | PathLike[str] | None = None,
         **values: Any,
-    ) -> "Job":  # fmt: skip
+    ) -> "Job":
         """A job on files as they are now.
 
         Args:

@@ -1,4 +1,4 @@
-"""Label files: categories and other properties, given to objects by the pattern of their name.
+"""A label file (TOML) gives categories and other properties to objects by the pattern of their name.
 
 ```toml
 [[label]]
@@ -10,6 +10,9 @@ material_kind = "china"
 name = "Cup.001"         # a later entry wins, key by key
 category_id = 4
 ```
+
+A value is true or false, a number, text, or a list of these. `category_id` (or `class`) is an integer; so is
+`instance_id`, which sets an instance's id. A pattern that fits no object is reported.
 """
 
 import math
@@ -151,9 +154,7 @@ def _rule(entry: Any, where: str) -> LabelRule:
         raise JobError(f"{where} ({pattern!r}): {error}") from None
 
 
-def apply(
-    rules: Sequence[LabelRule], names: Iterable[str]
-) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def apply(rules: Sequence[LabelRule], names: Iterable[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """What the rules say about objects.
 
     Args:

@@ -12,12 +12,21 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetPydanticSchema,
+    JsonValue,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+)
 
 from pixeltruth.atomic import atomic_write
 from pixeltruth.errors import FormatError
 from pixeltruth.modalities import TABLE, Drawing, Engine, Modality
 from pixeltruth.records import Record, first_problem
+from pixeltruth.view import Value
 
 FORMAT_VERSION = "1.0"
 DATASET_FILE = "dataset.json"
@@ -33,7 +42,7 @@ def _background_from_json(value: Any) -> Any:
     return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
-def _background_to_json(value: float) -> bool | int | float | str:
+def _background_to_json(value: Any) -> bool | int | float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -46,8 +55,8 @@ Background = Annotated[
     BeforeValidator(_background_from_json),
     PlainSerializer(_background_to_json),
 ]
-KeyValue = bool | int | float | str | list[JsonValue] | None
-"""What a key of an instance may hold; pydantic keeps the exact type: 1, 1.0, true and "1" stay apart."""
+KeyValue = Annotated[Value, GetPydanticSchema(lambda _, handler: handler(JsonValue))]
+"""What a key of an instance may hold; the exact type is kept: 1, 1.0, true and "1" stay apart."""
 Id = Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^\d+\.\d+$")]
@@ -252,8 +261,10 @@ def read_json(path: Path, model: type[M]) -> M:
         raw = strict_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise FormatError(path, f"is not valid JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise FormatError(path, f"is not UTF-8 text (byte {error.start})") from error
+    except ValueError as error:
+        raise FormatError(path, str(error)) from error
     newer = _is_newer(path, raw)
     try:
         return model.model_validate(raw, extra="ignore" if newer else "forbid")
@@ -265,10 +276,12 @@ def strict_json(text: str) -> Any:
     """What a JSON text says.
 
     Raises:
-        ValueError: It is not standard JSON; NaN and Infinity are not.
-        RecursionError: It is nested too deeply.
+        ValueError: It is not standard JSON (NaN and Infinity are not), or nested too deeply.
     """
-    return json.loads(text, parse_constant=_refuse_constant)
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not valid JSON: {error}") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:

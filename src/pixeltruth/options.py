@@ -37,6 +37,12 @@ def parse_numbers(text: str, *, option: str, form: str) -> tuple[float, ...]:
     return values
 
 
+def parse_intrinsics(text: str) -> tuple[float, float, float, float]:
+    """``"fx,fy,cx,cy"``, in pixels."""
+    fx, fy, cx, cy = parse_numbers(text, option="intrinsics", form="fx,fy,cx,cy")
+    return fx, fy, cx, cy
+
+
 def number(text: str) -> float:
     """A decimal number; unlike ``float``, no ``1_000``.
 

@@ -1,4 +1,4 @@
-"""`CameraPose`, and the two kinds of camera file it comes from.
+"""A camera file is text or JSON; either becomes a tuple of `CameraPose`.
 
 Text, one camera a line, as Blender states a camera's location and rotation (world z up; a camera that is not
 turned looks along -z with y up). ``#`` begins a comment; blank lines are skipped:

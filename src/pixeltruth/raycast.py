@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
 
 from pixeltruth import trace
 from pixeltruth.camera import Viewpoint
-from pixeltruth.embree import MeshScene, PlacedScene, intersect_address
+from pixeltruth.embree import MeshScene, PlacedScene
 from pixeltruth.modalities import ANTIALIASED, TABLE
+from pixeltruth.shading import shade_normals
 from pixeltruth.snapshot import Snapshot
 
 _BAND_RAYS = 1 << 18  # sub-pixel rays held at a time: 12 MB of them
@@ -78,9 +79,7 @@ class Caster:
 class Seen:
     """A caster's copies placed before one camera. Safe to use from several threads at once."""
 
-    def __init__(
-        self, caster: Caster, viewpoint: Viewpoint, camera_from_object: Float64[np.ndarray, "n 3 4"]
-    ) -> None:
+    def __init__(self, caster: Caster, viewpoint: Viewpoint, camera_from_object: Float64[np.ndarray, "n 3 4"]) -> None:
         self.caster, self.viewpoint = caster, viewpoint
         self.object_from_camera = _inverse(camera_from_object)
         snapshot = caster.snapshot
@@ -90,21 +89,19 @@ class Seen:
 
     def trace(self, rays: Float64[np.ndarray, "h w 3"]) -> Hits:
         """What each ray from the camera centre meets first."""
-        shape = rays.shape[:2]
-        along = np.full(shape, np.inf)
-        copy = np.full(shape, trace.MISS, dtype=np.uint32)
-        triangle, weights = np.empty(shape, dtype=np.uint32), np.empty((*shape, 2))
-        if self._placed is not None:
-            trace.trace(
-                (intersect_address(), self._placed.handle),
-                rays,
-                (self.viewpoint.near, self.viewpoint.far),
-                self.caster.snapshot.mesh_of_copy,
-                self.object_from_camera,
-                self.caster.geometry,
-                (along, copy, triangle, weights),
-            )
-            self._hold_out(along, copy)
+        if self._placed is None:
+            shape = rays.shape[:2]
+            nothing = np.full(shape, np.inf), np.full(shape, trace.MISS), np.empty(shape, np.uint32)
+            return Hits(rays, *nothing, np.empty((*shape, 2)))
+        along, copy, triangle, weights = trace.trace(
+            self._placed.handle,
+            rays,
+            (self.viewpoint.near, self.viewpoint.far),
+            mesh_of_copy=self.caster.snapshot.mesh_of_copy,
+            object_from_camera=self.object_from_camera,
+            geometry=self.caster.geometry,
+        )
+        self._hold_out(along, copy)
         return Hits(rays, along, copy, triangle, weights)
 
     def _hold_out(self, along: Float64[np.ndarray, "h w"], copy: UInt32[np.ndarray, "h w"]) -> None:
@@ -120,9 +117,9 @@ def render_geometry(
     viewpoint: Viewpoint,
     outputs: Iterable[str],
     *,
-    segments: Mapping[str, Shaped[np.ndarray, "n+1"]] | None = None,
+    segments: Mapping[str, Shaped[np.ndarray, " values"]] | None = None,
     subsamples: int = 4,
-) -> dict[str, np.ndarray[Any, Any]]:
+) -> dict[str, np.ndarray]:
     """The geometry maps of a view.
 
     Args:
@@ -188,7 +185,7 @@ def _normals(seen: Seen, hits: Hits) -> Float32[np.ndarray, "h w 3"]:
     if len(seen.caster.scenes) > 0:
         caster = seen.caster
         record = (hits.along, hits.copy, hits.triangle, hits.weights)
-        trace.shade_normals(
+        shade_normals(
             hits.rays,
             caster.snapshot.mesh_of_copy,
             seen.object_from_camera,
@@ -215,7 +212,7 @@ def _instance(seen: Seen, hits: Hits) -> UInt32[np.ndarray, "h w"]:
     return _by_copy(hits, np.append(seen.caster.snapshot.instance_of_copy, np.uint32(0)))
 
 
-def _by_copy(hits: Hits, values: Shaped[np.ndarray, "n+1"]) -> Shaped[np.ndarray, "h w"]:
+def _by_copy(hits: Hits, values: Shaped[np.ndarray, " values"]) -> Shaped[np.ndarray, "h w"]:
     return values[np.minimum(hits.copy, len(values) - 1)]
 
 
@@ -230,7 +227,7 @@ def _material(seen: Seen, hits: Hits) -> UInt32[np.ndarray, "h w"]:
     return material
 
 
-MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray[Any, Any]]] = {
+MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "depth": _depth,
     "distance": _distance,
     "normals": _normals,
@@ -243,11 +240,11 @@ MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray[Any, Any]]] = {
 assert set(MAKERS) | set(ANTIALIASED) == {name for name, row in TABLE.items() if row.engine == "rays"}
 
 
-def _joined(arrays: list[np.ndarray[Any, Any]], empty: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+def _joined(arrays: list[np.ndarray], empty: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.ascontiguousarray(np.concatenate(arrays)) if arrays else np.zeros(empty, dtype=dtype)
 
 
-def _starts(lengths: list[int]) -> Int64[np.ndarray, "n"]:
+def _starts(lengths: list[int]) -> Int64[np.ndarray, " n"]:
     return np.concatenate([[0], np.cumsum(lengths)])[: max(len(lengths), 1)].astype(np.int64)
 
 

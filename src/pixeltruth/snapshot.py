@@ -20,7 +20,7 @@ class Mesh:
     vertices: Float32[np.ndarray, "v 3"]
     triangles: UInt32[np.ndarray, "t 3"]
     corner_normals: Float32[np.ndarray, "t 3 3"]
-    material_slots: UInt32[np.ndarray, "t"]
+    material_slots: UInt32[np.ndarray, " t"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,8 @@ class Snapshot:
     """
 
     meshes: tuple[Mesh, ...]
-    mesh_of_copy: Int64[np.ndarray, "n"]
+    mesh_of_copy: Int64[np.ndarray, " n"]
     world_from_object: Float64[np.ndarray, "n 4 4"]
-    instance_of_copy: UInt32[np.ndarray, "n"]
-    material_start: Int64[np.ndarray, "n"]
-    slot_materials: UInt32[np.ndarray, "m"]
+    instance_of_copy: UInt32[np.ndarray, " n"]
+    material_start: Int64[np.ndarray, " n"]
+    slot_materials: UInt32[np.ndarray, " m"]

@@ -1,15 +1,23 @@
-"""The compiled ray kernels: packets through Embree in float32, each hit refined on its triangle in float64.
+"""The compiled ray kernels: packets through Embree in float32, decided and refined in float64.
+
+A first pass finds where each ray ends. A second pass walks only a thin slab of depth around that place: Embree reports
+every triangle in it to a filter of ours, which intersects it in float64 and keeps the nearest. So neither float32 nor
+the order of a hierarchy decides which of two close surfaces a pixel belongs to. Where the slab turns out empty (float32
+touched an edge, or a triangle without area) the ray goes on behind it.
 
 Kernels release the GIL, take plain arrays, and are cached on disk: addresses arrive as numbers, never as globals.
 """
 
-from typing import Any
+from functools import cache
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
-from llvmlite import ir
+from jaxtyping import Float32, Float64, Int64, UInt32
 from numba import types
-from numba.extending import intrinsic
+
+from pixeltruth.embree import intersect_address
+from pixeltruth.pointers import call_packet, f32_at, f64_at, i32_at, i64_at, u32_at, u64_at
 
 MISS = np.uint32(0xFFFFFFFF)
 """`copy` of a ray that hits nothing."""
@@ -17,103 +25,180 @@ MISS = np.uint32(0xFFFFFFFF)
 TILE = 4  # a packet is a TILE x TILE block of the picture: neighbours walk the same branches
 PACKET = TILE * TILE
 # Rows of RTCRayHit16, each holding one float32 or uint32 per ray
-TNEAR, TIME, TFAR, MASK, FLAGS, PRIM, GEOM, INSTANCE, COPY, ROWS = 3, 7, 8, 9, 11, 17, 18, 19, 20, 21
-COHERENT = 1 << 16  # RTC_RAY_QUERY_FLAG_COHERENT
+TNEAR, TIME, TFAR, MASK, ID, FLAGS, GEOM, INSTANCE, ROWS = 3, 7, 8, 9, 10, 11, 18, 19, 21
+HIT_PRIM, HIT_COPY = 5, 8  # rows of RTCHitN
+COHERENT, INVOKE_FILTER = 1 << 16, 1 << 1  # RTC_RAY_QUERY_FLAG_COHERENT, ..._INVOKE_ARGUMENT_FILTER
+
+SLAB = 1e-5  # half the slab's thickness, relative to depth: far above what float32 gets wrong
+SAME = 1e-12  # surfaces closer than this, relative to depth, coincide: the lower copy, then triangle, is seen
+EDGE = 1e-9  # weights this far below 0 still lie on the triangle, so that no ray slips through a shared edge
+
+# Words of the context that a query carries to the filter: Embree's own word, then addresses of arrays
+DIRECTIONS, PLACEMENTS, MESH_OF_COPY, VERTICES, VERTEX_START, TRIANGLES, TRIANGLE_START, BEST, WINNER = range(1, 10)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _call(typing_context: Any, address: Any, valid: Any, scene: Any, packet: Any, arguments: Any) -> Any:
-    """Calls the C function ``void f(valid, scene, packet, arguments)`` at ``address``."""
-    signature = types.void(*[types.uintp] * 5)
+Geometry = tuple[
+    Float32[np.ndarray, "v 3"], Int64[np.ndarray, " m"], UInt32[np.ndarray, "t 3"], Int64[np.ndarray, " m"]
+]
+"""Vertices of all meshes, the first vertex of each, triangles of all meshes, the first triangle of each."""
 
-    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        word = values[0].type
-        function = ir.FunctionType(ir.VoidType(), [word] * 4)
-        builder.call(builder.inttoptr(values[0], function.as_pointer()), values[1:])
-        return context.get_dummy_value()
-
-    return signature, generate
+Record = tuple[
+    Float64[np.ndarray, "h w"], UInt32[np.ndarray, "h w"], UInt32[np.ndarray, "h w"], Float64[np.ndarray, "h w 2"]
+]
+"""Of each ray: parameter along it (inf on a miss), copy (`MISS`), triangle, weights of the second and third corner."""
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="never")
-def _aligned(rows: int, dtype: Any) -> Any:
-    """(rows, PACKET) of 4-byte words at a 64-byte boundary, as Embree requires of packets."""
-    words = np.zeros(rows * PACKET + PACKET, dtype=dtype)
-    start = (64 - words.ctypes.data % 64) % 64 // 4
-    return words[start : start + rows * PACKET].reshape(rows, PACKET)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
 def trace(
-    embree: Any, rays: Any, clip: Any, mesh_of_copy: Any, object_from_camera: Any, geometry: Any, hits: Any
-) -> None:
-    """Traces rays from the camera's origin and refines what they meet.
+    scene: int, rays: Float64[np.ndarray, "h w 3"], clip: tuple[float, float], *,
+    mesh_of_copy: Int64[np.ndarray, " n"], object_from_camera: Float64[np.ndarray, "n 3 4"], geometry: Geometry,
+) -> Record:  # fmt: skip
+    """Traces rays from the camera's origin.
 
     Args:
-        embree: (address of rtcIntersect16, scene handle).
-        rays: (h, w, 3) float64 directions in the camera frame.
+        scene: Handle of the Embree scene of placed copies.
+        rays: Directions in the camera frame.
         clip: (near, far) along a ray, in multiples of its direction.
-        mesh_of_copy: (n,) int64.
-        object_from_camera: (n, 3, 4) float64.
-        geometry: (vertices (v, 3) float32, first vertex of each mesh, triangles (t, 3) uint32, first triangle).
-        hits: (along (h, w) float64, copy (h, w) uint32, triangle (h, w) uint32, weights (h, w, 2) float64), written.
+        mesh_of_copy: Which mesh each copy is of.
+        object_from_camera: Where the camera is from each copy.
+        geometry: All meshes.
+
+    Returns:
+        What each ray meets first; triangle and weights are undefined on a miss.
     """
-    address, scene = embree
-    vertices, vertex_start, triangles, triangle_start = geometry
-    along, copies, triangle_of, weights = hits
-    height, width = along.shape
-    floats = _aligned(ROWS, np.float32)
-    words = floats.view(np.uint32)
-    valid = _aligned(1, np.int32)
-    query = np.zeros(8, dtype=np.uint32)
-    query[0], query[1] = COHERENT, 0xFFFFFFFF  # flags, feature mask; the pointers after them stay null
-    for top in range(0, height, TILE):
-        for left in range(0, width, TILE):
-            for k in range(PACKET):
-                y, x = top + k // TILE, left + k % TILE
-                inside = y < height and x < width
-                valid[0, k] = -1 if inside else 0
-                if inside:
-                    floats[0, k] = floats[1, k] = floats[2, k] = 0.0
-                    floats[4, k], floats[5, k], floats[6, k] = rays[y, x, 0], rays[y, x, 1], rays[y, x, 2]
-                    floats[TNEAR, k], floats[TIME, k], floats[TFAR, k] = clip[0], 0.0, clip[1]
-                    words[MASK, k], words[FLAGS, k] = 0xFFFFFFFF, 0
-                    words[GEOM, k] = words[INSTANCE, k] = MISS
-            _call(address, valid.ctypes.data, scene, floats.ctypes.data, query.ctypes.data)
-            for k in range(PACKET):
-                y, x = top + k // TILE, left + k % TILE
-                if y >= height or x >= width:
-                    continue
-                if words[GEOM, k] == MISS:
-                    along[y, x], copies[y, x] = np.inf, MISS
-                    continue
-                copy, prim = words[COPY, k], words[PRIM, k]
-                mesh = mesh_of_copy[copy]
-                corner = triangles[triangle_start[mesh] + prim]
-                first = vertex_start[mesh]
-                t, b1, b2 = _refine(
-                    object_from_camera[copy],
-                    rays[y, x],
-                    vertices[first + corner[0]],
-                    vertices[first + corner[1]],
-                    vertices[first + corner[2]],
-                )
-                along[y, x] = t if np.isfinite(t) else floats[TFAR, k]
-                copies[y, x], triangle_of[y, x] = copy, prim
-                weights[y, x, 0], weights[y, x, 1] = b1, b2
+    shape = rays.shape[:2]
+    record = np.full(shape, np.inf), np.full(shape, MISS), np.empty(shape, np.uint32), np.empty((*shape, 2))
+    packet = _aligned((ROWS, PACKET))
+    valid = _aligned((1, PACKET))[0]
+    directions, best, winner = np.zeros((PACKET, 3)), np.zeros((3, PACKET)), np.zeros((2, PACKET), np.uint32)
+    arrays = (directions, object_from_camera, mesh_of_copy, *geometry, best, winner)
+    context = np.array([2**64 - 1, *(array.ctypes.data for array in arrays)], dtype=np.uint64)
+    # RTCIntersectArguments: flags and the mask that allows every feature, context, filter, user geometry
+    every = 0xFFFFFFFF << 32
+    first = np.array([COHERENT | every, 0, 0, 0], dtype=np.uint64)
+    second = np.array([COHERENT | INVOKE_FILTER | every, context.ctypes.data, chooser_address(), 0], dtype=np.uint64)
+    addresses = tuple(array.ctypes.data for array in (valid, packet, first, second))
+    _trace(
+        (intersect_address(), scene, *addresses),
+        (packet, packet.view(np.uint32), valid.view(np.int32), directions, best, winner),
+        rays, clip, record,
+    )  # fmt: skip
+    return record
+
+
+def _aligned(shape: tuple[int, int]) -> Float32[np.ndarray, "r 16"]:
+    """Zeros at a 64-byte boundary, as Embree requires of packets."""
+    count = shape[0] * shape[1]
+    block = np.zeros(count + 16, dtype=np.float32)
+    start = (-block.ctypes.data % 64) // 4
+    return block[start : start + count].reshape(shape)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _refine(object_from_camera: Any, ray: Any, a: Any, b: Any, c: Any) -> Any:
-    """Moeller-Trumbore in float64 in the object frame: (parameter along the ray, weight of b, weight of c)."""
-    m = object_from_camera
-    dx = m[0, 0] * ray[0] + m[0, 1] * ray[1] + m[0, 2] * ray[2]
-    dy = m[1, 0] * ray[0] + m[1, 1] * ray[1] + m[1, 2] * ray[2]
-    dz = m[2, 0] * ray[0] + m[2, 1] * ray[1] + m[2, 2] * ray[2]
-    ax, ay, az = np.float64(a[0]), np.float64(a[1]), np.float64(a[2])
-    ux, uy, uz = b[0] - ax, b[1] - ay, b[2] - az
-    vx, vy, vz = c[0] - ax, c[1] - ay, c[2] - az
-    sx, sy, sz = m[0, 3] - ax, m[1, 3] - ay, m[2, 3] - az
+@no_type_check
+def _trace(addresses: Any, work: Any, rays: Any, clip: Any, record: Any) -> None:
+    """The loop over packets; ``work`` is what the addresses point to, and is scratch."""
+    intersect, scene, valid_at, packet_at, first_at, second_at = addresses
+    floats, words, valid, directions, best, winner = work
+    along, copies, triangle_of, weights = record
+    height, width = along.shape
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            waiting = 0
+            for k in range(PACKET):
+                y, x = top + k // TILE, left + k % TILE
+                valid[k] = -1 if y < height and x < width else 0
+                if valid[k] != 0:
+                    waiting += 1
+                    for axis in range(3):
+                        directions[k, axis] = rays[y, x, axis]
+                        floats[axis, k], floats[4 + axis, k] = 0.0, rays[y, x, axis]
+                    floats[TNEAR, k], floats[TIME, k], floats[TFAR, k] = clip[0], 0.0, clip[1]
+                    words[MASK, k], words[ID, k], words[FLAGS, k] = MISS, k, 0
+                    words[GEOM, k] = words[INSTANCE, k] = MISS
+            while waiting > 0:
+                call_packet(intersect, valid_at, scene, packet_at, first_at)
+                for k in range(PACKET):
+                    if valid[k] != 0 and words[GEOM, k] == MISS:
+                        valid[k] = 0
+                        waiting -= 1
+                    if valid[k] != 0:
+                        winner[0, k] = winner[1, k] = MISS
+                        best[0, k] = np.inf
+                        floats[TNEAR, k] = floats[TFAR, k] * (1.0 - SLAB)
+                        floats[TFAR, k] = floats[TFAR, k] * (1.0 + SLAB)
+                        words[GEOM, k] = words[INSTANCE, k] = MISS
+                if waiting == 0:
+                    break
+                call_packet(intersect, valid_at, scene, packet_at, second_at)
+                for k in range(PACKET):
+                    if valid[k] == 0:
+                        continue
+                    if best[0, k] == np.inf:  # float32 saw what is not there: go on behind the slab
+                        floats[TNEAR, k], floats[TFAR, k] = floats[TFAR, k], clip[1]
+                        continue
+                    y, x = top + k // TILE, left + k % TILE
+                    copies[y, x], triangle_of[y, x] = winner[0, k], winner[1, k]
+                    along[y, x], weights[y, x, 0], weights[y, x, 1] = best[0, k], best[1, k], best[2, k]
+                    valid[k] = 0
+                    waiting -= 1
+
+
+@cache
+def chooser_address() -> int:
+    """Address of the filter that `trace` hands to Embree; compiled on first use, then cached on disk."""
+    signature = types.void(types.CPointer(types.uint64))
+    compiled: Any = numba.cfunc(signature, cache=True, nopython=True, error_model="numpy")(_nearest)
+    return int(compiled.address)
+
+
+@no_type_check
+def _nearest(arguments: Any) -> None:
+    """Embree's filter (RTCFilterFunctionN): intersects what it is shown in float64, keeps the nearest, rejects all.
+
+    Rejecting keeps the ray going, so that it is shown everything in its slab.
+    """
+    valid, context = i32_at(arguments[0]), u64_at(arguments[2])
+    ray, hit, count = u32_at(arguments[3]), u32_at(arguments[4]), np.int64(arguments[5] & np.uint64(0xFFFFFFFF))
+    mask = numba.carray(valid, (count,))
+    best, winner = numba.carray(f64_at(context[BEST]), (3, PACKET)), numba.carray(u32_at(context[WINNER]), (2, PACKET))
+    vertices, triangles = f32_at(context[VERTICES]), u32_at(context[TRIANGLES])
+    for i in range(count):
+        if mask[i] == 0:
+            continue
+        mask[i] = 0
+        k, prim, copy = np.int64(ray[ID * count + i]), hit[HIT_PRIM * count + i], hit[HIT_COPY * count + i]
+        mesh = i64_at(context[MESH_OF_COPY])[np.int64(copy)]
+        face = 3 * (i64_at(context[TRIANGLE_START])[mesh] + np.int64(prim))
+        start = i64_at(context[VERTEX_START])[mesh]
+        t, b1, b2 = _intersect(
+            f64_at(context[PLACEMENTS]), 12 * np.int64(copy), f64_at(context[DIRECTIONS]), 3 * k, vertices,
+            3 * (start + np.int64(triangles[face])), 3 * (start + np.int64(triangles[face + 1])),
+            3 * (start + np.int64(triangles[face + 2])),
+        )  # fmt: skip
+        # Written so that NaN, an edge-on triangle, is not inside
+        if not (b1 >= -EDGE and b2 >= -EDGE and b1 + b2 <= 1.0 + EDGE):
+            continue
+        lower = copy < winner[0, k] or (copy == winner[0, k] and prim < winner[1, k])
+        if t < best[0, k] - SAME * t or (t <= best[0, k] + SAME * t and lower):
+            best[0, k], best[1, k], best[2, k] = t, b1, b2
+            winner[0, k], winner[1, k] = copy, prim
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _intersect(m: Any, at: Any, ray: Any, r: Any, vertices: Any, a: Any, b: Any, c: Any) -> Any:
+    """Moeller and Trumbore (1997) in float64 in the object frame: (parameter along the ray, weights of b and c).
+
+    ``m[at:at + 12]`` is object_from_camera by rows; a, b, c say where in ``vertices`` the corners begin.
+    """
+    x, y, z = ray[r], ray[r + 1], ray[r + 2]
+    dx = m[at] * x + m[at + 1] * y + m[at + 2] * z
+    dy = m[at + 4] * x + m[at + 5] * y + m[at + 6] * z
+    dz = m[at + 8] * x + m[at + 9] * y + m[at + 10] * z
+    ax, ay, az = np.float64(vertices[a]), np.float64(vertices[a + 1]), np.float64(vertices[a + 2])
+    ux, uy, uz = vertices[b] - ax, vertices[b + 1] - ay, vertices[b + 2] - az
+    vx, vy, vz = vertices[c] - ax, vertices[c + 1] - ay, vertices[c + 2] - az
+    sx, sy, sz = m[at + 3] - ax, m[at + 7] - ay, m[at + 11] - az
     px, py, pz = dy * vz - dz * vy, dz * vx - dx * vz, dx * vy - dy * vx
     inverse = 1.0 / (ux * px + uy * py + uz * pz)
     qx, qy, qz = sy * uz - sz * uy, sz * ux - sx * uz, sx * uy - sy * ux
@@ -122,61 +207,3 @@ def _refine(object_from_camera: Any, ray: Any, a: Any, b: Any, c: Any) -> Any:
         (sx * px + sy * py + sz * pz) * inverse,
         (dx * qx + dy * qy + dz * qz) * inverse,
     )
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def shade_normals(
-    rays: Any, mesh_of_copy: Any, object_from_camera: Any, geometry: Any, corner_normals: Any, hits: Any, normals: Any
-) -> None:
-    """Interpolated corner normals in the camera frame, facing the camera; the face's own where they turn away.
-
-    Args:
-        rays, mesh_of_copy, object_from_camera, geometry, hits: As in `trace`; hits are read.
-        corner_normals: (t, 3, 3) float32, object frame.
-        normals: (h, w, 3) float32, written where something is hit.
-    """
-    vertices, vertex_start, triangles, triangle_start = geometry
-    _, copies, triangle_of, weights = hits
-    height, width = copies.shape
-    for y in range(height):
-        for x in range(width):
-            copy = copies[y, x]
-            if copy == MISS:
-                continue
-            mesh = mesh_of_copy[copy]
-            face = triangle_start[mesh] + triangle_of[y, x]
-            b1, b2 = weights[y, x, 0], weights[y, x, 1]
-            b0 = 1.0 - b1 - b2
-            n = corner_normals[face]
-            m = object_from_camera[copy]
-            ray = rays[y, x]
-            nx, ny, nz, toward = _to_camera(
-                m, ray,
-                b0 * n[0, 0] + b1 * n[1, 0] + b2 * n[2, 0],
-                b0 * n[0, 1] + b1 * n[1, 1] + b2 * n[2, 1],
-                b0 * n[0, 2] + b1 * n[1, 2] + b2 * n[2, 2],
-            )  # fmt: skip
-            corner, first = triangles[face], vertex_start[mesh]
-            a, b, c = vertices[first + corner[0]], vertices[first + corner[1]], vertices[first + corner[2]]
-            ux, uy, uz = np.float64(b[0]) - a[0], np.float64(b[1]) - a[1], np.float64(b[2]) - a[2]
-            vx, vy, vz = np.float64(c[0]) - a[0], np.float64(c[1]) - a[1], np.float64(c[2]) - a[2]
-            gx, gy, gz, outward = _to_camera(m, ray, uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
-            # The side seen decides the sign of both; winding and corner normals may disagree (custom normals).
-            side = 1.0 if nx * gx + ny * gy + nz * gz >= 0 else -1.0
-            if outward * side > 0:
-                nx, ny, nz, toward = -nx, -ny, -nz, -toward
-            if not toward < 0:
-                flip = -1.0 if outward > 0 else 1.0
-                nx, ny, nz = flip * gx, flip * gy, flip * gz
-            normals[y, x, 0], normals[y, x, 1], normals[y, x, 2] = nx, ny, nz
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _to_camera(m: Any, ray: Any, x: Any, y: Any, z: Any) -> Any:
-    """A normal (covector) of the object frame as a unit vector of the camera frame, and its dot with the ray."""
-    nx = m[0, 0] * x + m[1, 0] * y + m[2, 0] * z
-    ny = m[0, 1] * x + m[1, 1] * y + m[2, 1] * z
-    nz = m[0, 2] * x + m[1, 2] * y + m[2, 2] * z
-    scale = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz)
-    nx, ny, nz = nx * scale, ny * scale, nz * scale
-    return nx, ny, nz, nx * ray[0] + ny * ray[1] + nz * ray[2]

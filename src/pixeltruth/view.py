@@ -55,7 +55,7 @@ class View:
 
     viewpoint: Viewpoint
     rows: Mapping[str, Modality]
-    arrays: Mapping[str, np.ndarray[Any, Any]]
-    lighting: Mapping[str, Mapping[str, np.ndarray[Any, Any]]]
+    arrays: Mapping[str, np.ndarray]
+    lighting: Mapping[str, Mapping[str, np.ndarray]]
     instances: tuple[InstanceRow, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -75,9 +75,7 @@ def _enable_gpu() -> str | None:
     return None
 
 
-def render_light(
-    scene: bpy.types.Scene, outputs: tuple[str, ...], *, seed: int, folder: Path
-) -> dict[str, np.ndarray[Any, Any]]:
+def render_light(scene: bpy.types.Scene, outputs: tuple[str, ...], *, seed: int, folder: Path) -> dict[str, np.ndarray]:
     """Renders the scene's camera once.
 
     Args:
@@ -97,7 +95,7 @@ def render_light(
         bpy.ops.render.render(scene=scene.name)
     except RuntimeError as error:
         raise RenderError(f"Cycles failed: {str(error).strip().splitlines()[-1]}") from error
-    maps: dict[str, np.ndarray[Any, Any]] = {}
+    maps: dict[str, np.ndarray] = {}
     if "rgb" in outputs or "alpha" in outputs:
         pixels = _picture(scene, folder / "picture.png")
         maps["rgb"] = np.ascontiguousarray(pixels[..., :3])
@@ -116,7 +114,7 @@ def _save(scene: bpy.types.Scene, path: Path, **settings: Any) -> None:
         raise RenderError(f"Cycles gave no picture for camera {scene.camera.name!r}")
 
 
-def _picture(scene: bpy.types.Scene, path: Path) -> np.ndarray[Any, Any]:
+def _picture(scene: bpy.types.Scene, path: Path) -> np.ndarray:
     mode = "RGBA" if scene.render.film_transparent else "RGB"
     _save(scene, path, file_format="PNG", color_mode=mode, color_depth="8", compression=0)
     with Image.open(path) as image:
@@ -125,7 +123,7 @@ def _picture(scene: bpy.types.Scene, path: Path) -> np.ndarray[Any, Any]:
     return pixels
 
 
-def _radiance(scene: bpy.types.Scene, path: Path) -> np.ndarray[Any, Any]:
+def _radiance(scene: bpy.types.Scene, path: Path) -> np.ndarray:
     _save(scene, path, file_format="OPEN_EXR", color_mode="RGB", color_depth="32", exr_codec="NONE")
     with OpenEXR.File(str(path)) as file:
         pixels = np.array(file.channels()["RGB"].pixels, dtype=np.float32)

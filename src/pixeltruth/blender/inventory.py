@@ -9,7 +9,16 @@ from jaxtyping import Shaped
 
 from pixeltruth.blender.snapshot import Copy, Survey, material_ids, slot_table
 from pixeltruth.errors import SceneError
-from pixeltruth.identity import Instance, Key, assign_ids, numeric_keys, owner_of, require_complete, values_of
+from pixeltruth.identity import (
+    Instance,
+    Key,
+    assign_ids,
+    key_order,
+    numeric_keys,
+    owner_of,
+    require_complete,
+    values_of,
+)
 from pixeltruth.job import Job
 from pixeltruth.modalities import Modality, segment_map
 from pixeltruth.snapshot import Snapshot
@@ -33,7 +42,7 @@ class Inventory:
     instances: tuple[Instance, ...]
     materials: Mapping[str | None, int]
     rows: tuple[Modality, ...]
-    segments: Mapping[str, Shaped[np.ndarray, "n+1"]]
+    segments: Mapping[str, Shaped[np.ndarray, " values"]]
     background: Mapping[str, Value]
 
 
@@ -49,6 +58,8 @@ def take_inventory(found: Survey, job: Job, world: Mapping[str, Value]) -> Inven
         SceneError: A key has no value on some objects, a category is no integer, or two things share an instance id.
     """
     keys = [key for key in job.map_by if key not in ("instance", "material")]
+    # Where two surfaces coincide the first copy is seen: the order must not be Blender's, which varies
+    found.copies.sort(key=lambda copy: key_order(copy.chain[0].key))
     owned = [copy.chain[owner_of(copy.chain) :] for copy in found.copies]
     ids = assign_ids(chain[0] for chain, copy in zip(owned, found.copies, strict=True) if not copy.holdout)
     instances = _instances(found.copies, ids, keys, job.default_values)
@@ -105,15 +116,17 @@ def _snapshot(found: Survey, ids: Mapping[Key, int], materials: Mapping[str | No
 
 def _segments(
     snapshot: Snapshot, instances: Sequence[Instance], keys: Sequence[str], world: Mapping[str, Value]
-) -> tuple[tuple[Modality, ...], dict[str, np.ndarray[Any, Any]], dict[str, Value]]:
+) -> tuple[tuple[Modality, ...], dict[str, np.ndarray], dict[str, Value]]:
     by_id = {instance.id: instance for instance in instances}
-    rows, segments, background = [], {}, {}
+    rows: list[Modality] = []
+    segments: dict[str, np.ndarray] = {}
+    background: dict[str, Value] = {}
     for key in numeric_keys(keys, instances):
         empty = world.get(key, 0)
         if isinstance(empty, bool) or not isinstance(empty, int | float):
             raise SceneError(f"the world's {key!r} is {empty!r}; as a background value it must be a number")
-        values = [by_id[id_].values[key] if id_ else empty for id_ in snapshot.instance_of_copy.tolist()]
-        if all(isinstance(value, bool) for value in values) and values:
+        values: list[Any] = [by_id[id_].values[key] if id_ else empty for id_ in snapshot.instance_of_copy.tolist()]
+        if len(values) > 0 and all(isinstance(value, bool) for value in values):
             empty = bool(empty)
         row = segment_map(key, [empty, *values])
         rows.append(row)

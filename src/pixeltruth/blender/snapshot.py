@@ -47,9 +47,7 @@ class Survey:
     notes: list[ReportEntry] = field(default_factory=list)
 
 
-def survey(
-    depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[str, Mapping[str, Value]]
-) -> Survey:
+def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[str, Mapping[str, Value]]) -> Survey:
     """Reads every copy a camera can see.
 
     Args:
@@ -156,7 +154,6 @@ def _ancestors(owner: bpy.types.Object | None, *, stop: bpy.types.Object | None)
     return found
 
 
-
 def plain(value: Any) -> Value:
     """A property as JSON has it: vectors and arrays as lists, data-blocks by name."""
     if value is None or isinstance(value, bool | int | float | str):
@@ -202,9 +199,7 @@ def material_ids(copies: Sequence[Copy]) -> dict[str | None, int]:
     return {name: i for i, name in enumerate(sorted(names, key=lambda name: (name is not None, name or "")), 1)}
 
 
-def slot_table(
-    copies: Sequence[Copy], ids: Mapping[str | None, int]
-) -> tuple[np.ndarray[Any, Any], UInt32[np.ndarray, "m"]]:
+def slot_table(copies: Sequence[Copy], ids: Mapping[str | None, int]) -> tuple[np.ndarray, UInt32[np.ndarray, " m"]]:
     """Where each copy's slots begin, and the material ids of all slots one after another."""
     starts = np.cumsum([0, *(len(copy.slots) for copy in copies)])[:-1]
     return starts.astype(np.int64), np.array([ids[n] for copy in copies for n in copy.slots], dtype=np.uint32)

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import bpy
 import mathutils
-import numpy as np
 
 from pixeltruth import labels
-from pixeltruth.blender.cameras import Picture, apply_lens, lens_of, picture_of, pose_of, viewpoint_of
+from pixeltruth.blender.cameras import Picture, apply_lens, lens_of, picture_of, viewpoint_of
 from pixeltruth.blender.evaluate import evaluate
 from pixeltruth.blender.inventory import Inventory, take_inventory
 from pixeltruth.blender.lights import add_lights
@@ -94,7 +93,9 @@ def set_stage(job: Job) -> Stage:
     if job.strict and report:
         raise SceneError(f"--strict: {report[0].object!r}: {report[0].problem}{_and_more(len(report) - 1)}")
     world = {} if scene.world is None else {key: plain(scene.world[key]) for key in job.map_by if key in scene.world}
-    return Stage(scene, bpy.app.version_string, scene.frame_current, views, take_inventory(found, job, world), tuple(report))
+    return Stage(
+        scene, bpy.app.version_string, scene.frame_current, views, take_inventory(found, job, world), tuple(report)
+    )
 
 
 def _and_more(count: int) -> str:
@@ -145,9 +146,7 @@ def _file_views(
     return tuple(views)
 
 
-def _given_view(
-    scene: bpy.types.Scene, job: Job, pose: CameraPose, folder: str, picture: Picture
-) -> PlannedView:
+def _given_view(scene: bpy.types.Scene, job: Job, pose: CameraPose, folder: str, picture: Picture) -> PlannedView:
     size = pose.resolution or (picture.right - picture.left, picture.bottom - picture.top)
     intrinsics = pose.intrinsics or job.intrinsics
     if intrinsics is not None:

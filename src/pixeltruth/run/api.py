@@ -1,18 +1,20 @@
 """`render`: from Python values to a dataset on disk."""
 
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from pixeltruth.dataset import Dataset, load
+from pixeltruth.errors import MissingExtraError
 from pixeltruth.intrinsics import one_intrinsics
 from pixeltruth.job import Codec, Device, Job, Quality, resolve_outputs
 from pixeltruth.labels import LabelRule, label_rules
 from pixeltruth.lights import Light
 from pixeltruth.options import parse_light, parse_list
 from pixeltruth.poses import CameraPose, Pose, camera_poses
-
-if TYPE_CHECKING:
-    from pixeltruth.dataset import Dataset
+from pixeltruth.run.local import run
 
 
 def render(
@@ -41,7 +43,7 @@ def render(
     codec: Codec = "zstd",
     overwrite: bool = False,
     progress: bool | None = None,
-) -> "Dataset":
+) -> Dataset:
     """Render a Blender scene with exact ground truth, and open the dataset.
 
     Blender runs in a process of its own. The same call again renders only the views that are missing.
@@ -82,6 +84,7 @@ def render(
         SceneError: The scene cannot be opened, or an object in it lacks what the job needs.
         FormatError: `output` is not a dataset of ours or cannot be written.
         RenderError: Blender failed; the message names its log.
+        MissingExtraError: Blender is not installed.
     """
     keys = parse_list(map_by, option="map_by") if isinstance(map_by, str) else tuple(map_by)
     job = Job.of(
@@ -105,9 +108,16 @@ def render(
         subsamples=subsamples,
         codec=codec,
     )
-    # Not before the job is right: a wrong option answers at once.
-    from pixeltruth.dataset import load
-    from pixeltruth.run.local import run
-
+    need_blender()
     run(job, overwrite=overwrite, progress=progress)
-    return load(output)
+    return load(Path(output))
+
+
+def need_blender() -> None:
+    """Say how to install Blender where it is missing; nothing is imported.
+
+    Raises:
+        MissingExtraError: It is.
+    """
+    if find_spec("bpy") is None:
+        raise MissingExtraError("bpy", "render")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from pixeltruth.view import InstanceRow, View
 LIGHTING = "default"
 """Name of the one lighting a scene is rendered under."""
 
-Maps = Mapping[str, np.ndarray[Any, Any]]
+Maps = Mapping[str, np.ndarray]
 
 
 class ViewMaker:
@@ -70,11 +69,9 @@ class ViewMaker:
         native.write_view(path, View(view.viewpoint, rows, arrays, lighting, instances, metadata), codec=job.codec)
         return path
 
-    def _instances(self, ids: np.ndarray[Any, Any]) -> tuple[InstanceRow, ...]:
+    def _instances(self, ids: np.ndarray) -> tuple[InstanceRow, ...]:
         rows = []
-        for id_, area, box in zip(*instance_extents(ids), strict=True):
-            owner = self.by_id[int(id_)]
-            rows.append(
-                InstanceRow(owner.id, owner.name, owner.values, owner.materials, int(area), tuple(map(int, box)))
-            )
+        for id_, area, (x, y, w, h) in zip(*(part.tolist() for part in instance_extents(ids)), strict=True):
+            owner = self.by_id[id_]
+            rows.append(InstanceRow(id_, owner.name, owner.values, owner.materials, area, (x, y, w, h)))
         return tuple(rows)

@@ -15,8 +15,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-
 from pixeltruth.errors import PixeltruthError
 from pixeltruth.job import Job
 from pixeltruth.manifest import scene_folder, view_file

@@ -98,8 +98,8 @@ def lathe(profile: Sequence[tuple[float, float]], *, segments: int = 32) -> Shap
     return Shape(np.concatenate([*rings, *ends]), tuple(faces), (0,) * len(faces))
 
 
-def tube(path: Sequence[tuple[float, float, float]], radii: Sequence[float], *, segments: int = 8) -> Shape:
-    """A pipe along ``path`` with one radius for each point, closed at both ends."""
+def tube(path: Sequence[Sequence[float]], radii: Sequence[float], *, segments: int = 8) -> Shape:
+    """A pipe along the points ``path`` with one radius for each point, closed at both ends."""
     points = np.array(path, dtype=np.float64)
     along = np.gradient(points, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)

@@ -4,6 +4,7 @@ World: metres, z up, the table top at z = 0. Every mesh carries `category_id` (i
 from the handle and the coffee of the mug: they have the mug as parent, so the three are one instance.
 """
 
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -36,6 +37,18 @@ def build() -> None:
     _lights()
     _cameras()
     _render_settings()
+
+
+def save(path: Path | str) -> None:
+    """Build the still life in a fresh session, dropping what is open, and write it as a `.blend`.
+
+    Args:
+        path: The file; its folder exists. A file that is there already is replaced.
+    """
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.preferences.filepaths.save_version = 0  # no .blend1 beside it
+    build()
+    bpy.ops.wm.save_as_mainfile(filepath=str(Path(path).resolve()), compress=True)
 
 
 def _room() -> None:

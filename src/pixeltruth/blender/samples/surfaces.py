@@ -42,7 +42,9 @@ class Surface:
         """Shading-only relief of ``distance`` metres; the geometry, and so its ground truth, stays."""
         return self.set(Normal=self._add("ShaderNodeBump", Height=height, Distance=distance, Strength=strength))
 
-    def noise(self, scale: float, *, stretch: Color = (1, 1, 1), detail: float = 4, vector: Socket = None) -> Socket:
+    def noise(
+        self, scale: float, *, stretch: Color = (1.0, 1.0, 1.0), detail: float = 4.0, vector: Socket = None
+    ) -> Socket:
         """Fractal noise of about ``scale`` features a metre, in 0..1 around 0.5."""
         vector = self.stretched(stretch) if vector is None else vector
         return self._add("ShaderNodeTexNoise", Vector=vector, Scale=scale, Detail=detail)
@@ -51,16 +53,16 @@ class Surface:
         """Sine bands across an axis of the object, in 0..1."""
         node = self._nodes.new("ShaderNodeTexWave")
         node.bands_direction = axis
-        self._fill(node, {"Vector": self.stretched((1, 1, 1)), "Scale": scale})
+        self._fill(node, {"Vector": self.stretched((1.0, 1.0, 1.0)), "Scale": scale})
         return node.outputs[0]
 
     def cells(self, scale: float) -> Socket:
         """Distance to the nearest of scattered points: 0 at a point."""
-        return self._add("ShaderNodeTexVoronoi", Vector=self.stretched((1, 1, 1)), Scale=scale)
+        return self._add("ShaderNodeTexVoronoi", Vector=self.stretched((1.0, 1.0, 1.0)), Scale=scale)
 
     def coordinate(self, axis: str) -> Socket:
         """Object X, Y or Z in metres."""
-        return self._add("ShaderNodeSeparateXYZ", output=axis, Vector=self.stretched((1, 1, 1)))
+        return self._add("ShaderNodeSeparateXYZ", output=axis, Vector=self.stretched((1.0, 1.0, 1.0)))
 
     def height(self, low: float, high: float) -> Socket:
         """Object z from ``low`` to ``high`` metres as 0..1."""

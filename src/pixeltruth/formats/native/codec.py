@@ -36,7 +36,7 @@ def filters(codec: Codec, itemsize: int) -> tuple[int, ...]:
     return (*((SHUFFLE,) if itemsize > 1 else ()), ZSTD if codec == "zstd" else DEFLATE)
 
 
-def encode(array: np.ndarray[Any, Any], codec: Codec) -> bytes:
+def encode(array: np.ndarray, codec: Codec) -> bytes:
     """The chunk that holds ``array``; the same array gives the same bytes."""
     planes = _shuffled(array) if codec != "none" else np.ascontiguousarray(array)
     if codec == "zstd":
@@ -89,9 +89,7 @@ def _decompress_gzip(chunk: bytes, size: int) -> bytes:
     return data
 
 
-def restore(
-    data: bytes, pipeline: tuple[int, ...], dtype: np.dtype[Any], *, shape: tuple[int, ...]
-) -> np.ndarray[Any, Any]:
+def restore(data: bytes, pipeline: tuple[int, ...], dtype: np.dtype[Any], *, shape: tuple[int, ...]) -> np.ndarray:
     """The read-only array that `decompress` gave the bytes of.
 
     Raises:
@@ -115,6 +113,6 @@ def nbytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     return math.prod(shape) * dtype.itemsize
 
 
-def _shuffled(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _shuffled(array: np.ndarray) -> np.ndarray:
     numbers = np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize)
     return np.ascontiguousarray(numbers.T)

@@ -19,7 +19,7 @@ from pixeltruth.formats.native import codec as chunks
 from pixeltruth.formats.native.layout import ELEMENT_VERSION, check_component
 from pixeltruth.manifest import Codec
 
-Attribute = str | int | float | bool | np.ndarray[Any, Any]
+Attribute = str | int | float | bool | np.ndarray
 
 # What h5py raises on a damaged file, and what a wrong type or size in it leads to.
 _MALFORMED = (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError, MemoryError)
@@ -58,12 +58,12 @@ class Chunk:
         """The bytes before compression, still shuffled."""
         return chunks.decompress(self.data, self.pipeline, chunks.nbytes(self.shape, self.dtype))
 
-    def array(self) -> np.ndarray[Any, Any]:
+    def array(self) -> np.ndarray:
         """The array, read-only."""
         return chunks.restore(self.decompressed(), self.pipeline, self.dtype, shape=self.shape)
 
 
-def compress(array: np.ndarray[Any, Any], codec: Codec) -> Chunk:
+def compress(array: np.ndarray, codec: Codec) -> Chunk:
     """An array ready to be written. Runs outside HDF5's lock, so several threads may do it at once."""
     dtype = chunks.DTYPES[array.dtype.name]
     if array.nbytes > chunks.MAX_BYTES:
@@ -126,7 +126,7 @@ def read_number_attribute(element: h5py.HLObject, name: str) -> bool | int | flo
     return value
 
 
-def read_matrix_attribute(element: h5py.HLObject, name: str) -> np.ndarray[Any, Any]:
+def read_matrix_attribute(element: h5py.HLObject, name: str) -> np.ndarray:
     """A 4x4 float64 attribute."""
     value = _attribute(element, name, (4, 4))
     if value.dtype != np.float64:
@@ -134,7 +134,7 @@ def read_matrix_attribute(element: h5py.HLObject, name: str) -> np.ndarray[Any, 
     return value
 
 
-def _attribute(element: h5py.HLObject, name: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def _attribute(element: h5py.HLObject, name: str, shape: tuple[int, ...]) -> np.ndarray:
     if name not in element.attrs:
         raise ValueError(f"attribute {name!r} is missing")
     found = element.attrs.get_id(name)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from pixeltruth.manifest import Id, KeyValue
+from pixeltruth.manifest import Id, KeyValue, strict_json
 from pixeltruth.records import Record, first_problem
 from pixeltruth.view import InstanceRow
 
@@ -56,7 +56,7 @@ def from_json(text: str) -> tuple[InstanceRow, ...]:
         ValueError: The text is not such a table; names the row and key.
     """
     try:
-        return tuple(entry.row() for entry in _TABLE.validate_json(text))
+        return tuple(entry.row() for entry in _TABLE.validate_python(strict_json(text)))
     except ValidationError as error:
         raise ValueError(first_problem(error)) from error
 

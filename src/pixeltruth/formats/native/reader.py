@@ -120,7 +120,7 @@ class ViewFile:
                 background=elements.read_number_attribute(dataset, "background"),
             )
 
-    def read(self, name: str) -> np.ndarray[Any, Any]:
+    def read(self, name: str) -> np.ndarray:
         """A map, read-only. Decompression runs outside HDF5's lock.
 
         Raises:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -54,7 +53,7 @@ def _maps(path: Path, view: View, codec: Codec) -> dict[str, Chunk]:
     return maps
 
 
-def _map(view: View, name: str, array: np.ndarray[Any, Any], *, codec: Codec) -> Chunk:
+def _map(view: View, name: str, array: np.ndarray, *, codec: Codec) -> Chunk:
     """One compressed map, found to be what its row says."""
     layout.check_component(name)
     lens = view.viewpoint.lens
@@ -94,9 +93,9 @@ def _file_image(view: View, parts: Mapping[str, Chunk]) -> bytes:
 
 
 def _row_attributes(row: Modality) -> dict[str, Attribute]:
-    not_a_number = row.background != row.background
-    # A picture has no background value, and its integers no NaN to say so.
-    dtype = np.dtype(np.float64) if not_a_number else chunks.DTYPES[row.dtype]
+    dtype = chunks.DTYPES[row.dtype]
+    if dtype.kind != "f" and row.background != row.background:
+        dtype = np.dtype("<f8")  # a picture has no background value, and its integers no NaN to say so
     return {"unit": row.unit, "frame": row.frame, "background": np.asarray(row.background, dtype=dtype)}
 
 

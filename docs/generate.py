@@ -1,0 +1,70 @@
+"""Writes the pages that repeat the code: cli.md, inputs.md and modalities.md. Run: python docs/generate.py."""
+
+import math
+from pathlib import Path
+
+from pixeltruth import labels, poses
+from pixeltruth.cli import app
+from pixeltruth.modalities import TABLE, Modality
+
+HERE = Path(__file__).resolve().parent
+NOTE = "<!-- Made by docs/generate.py from the code; change it there. -->\n"
+
+COMMANDS = """# Command line
+
+Exit codes: 0 done; 1 `check` found a problem; 2 an error, said in one line; 130 interrupted.
+
+"""
+
+INPUTS = """# Input files
+
+Beside the scene, a render can be given a camera file (`--cameras`), a label file (`--labels`) and your own Python file
+(`--setup`), whose function `setup(scene)` is called on the opened scene in Blender's own process.
+
+"""
+
+MODALITIES = """# Modalities
+
+A map has one value per pixel. `--outputs` lists the maps to write; without it, those marked *default* are written.
+Each key of `--map-by` with boolean or numeric values adds one more map of that name. What the frames, pixels and
+sentinels mean is on the page [conventions](conventions.md).
+
+`rays`: computed along the ray through the centre of each pixel, exact. `cycles`: rendered.
+
+"""
+
+
+def cli_page() -> str:
+    """The help of every command."""
+    pages = (
+        app[name].generate_docs(heading_level=2, usage_name=f"pixeltruth {name}").strip() + "\n"
+        for name in app
+        if not name.startswith("-")
+    )
+    return NOTE + COMMANDS + "\n".join(pages)
+
+
+def inputs_page() -> str:
+    """The formats of camera files and label files, as the modules that read them state them."""
+    return f"{NOTE}{INPUTS}## Camera files\n\n{poses.__doc__}\n## Label files\n\n{labels.__doc__}"
+
+
+def modalities_page() -> str:
+    """The table of modalities, row by row."""
+    head = ["name", "dtype", "shape", "unit", "frame", "background", "made by", "default", "meaning"]
+    lines = [head, ["---"] * len(head), *(_cells(row) for row in TABLE.values())]
+    return NOTE + MODALITIES + "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _cells(row: Modality) -> list[str]:
+    shape = f"(height, width, {row.channels})" if row.channels else "(height, width)"
+    background = "none" if row.engine == "cycles" and math.isnan(row.background) else f"{row.background:g}"
+    default = "yes" if row.default else ""
+    return [f"`{row.name}`", row.dtype, shape, row.unit, row.frame, background, row.engine, default, row.doc]
+
+
+PAGES = {"cli.md": cli_page, "inputs.md": inputs_page, "modalities.md": modalities_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")

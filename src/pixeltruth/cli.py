@@ -1,0 +1,231 @@
+"""The command ``pixeltruth``: one short function per command, each of which calls one function of the library.
+
+A docstring here is the command's help and its page in docs/cli.md. Exit codes: 0 done; 1 `check` found a problem;
+2 an error, said in one line on standard error; 130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from pixeltruth import options
+from pixeltruth.errors import FormatError, PixeltruthError
+
+if TYPE_CHECKING:
+    from pixeltruth.summary import Summary
+
+app = App(
+    name="pixeltruth",
+    help="Synthetic ground truth you can prove: renders Blender scenes with exact labels, and checks what it wrote.",
+    version=version("pixeltruth"),
+    help_format="markdown",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+
+Output = Annotated[Path, Parameter(alias="-o")]
+_Texts = tuple[str, ...]
+_Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What follows the program's name; those of the process by default.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = app(sys.argv[1:] if arguments is None else arguments, exit_on_error=False, print_error=False)
+    except (PixeltruthError, CycloptsError) as error:
+        return _fail(f"error: {error}", code=2)
+    except KeyboardInterrupt:
+        return _fail("interrupted", code=130)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, *, code: int) -> int:
+    sys.stderr.write(f"pixeltruth: {' '.join(message.split())}\n")
+    return code
+
+
+def _say(text: object) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+@app.command
+def render(
+    scene: Path,
+    /,
+    *,
+    output: Output,
+    cameras: Path | None = None,
+    resolution: str | None = None,
+    fov: float | None = None,
+    focal_length: float | None = None,
+    intrinsics: str | None = None,
+    lights: Annotated[_Texts, Parameter(name="--light", negative="", show_default=False)] = (),
+    map_by: str | None = None,
+    default_values: Annotated[_Texts, Parameter(name="--default", negative="", show_default=False)] = (),
+    labels: Path | None = None,
+    setup: Path | None = None,
+    outputs: str | None = None,
+    rgb: Annotated[bool, Parameter(show_default=False)] = True,
+    quality: Literal["draft", "standard", "reference"] = "standard",
+    samples: int | None = None,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
+    seed: int = 0,
+    frame: int | None = None,
+    strict: _Flag = False,
+    subsamples: int = 4,
+    codec: Literal["zstd", "gzip", "none"] = "zstd",
+    overwrite: _Flag = False,
+) -> None:
+    """Render a Blender scene with exact ground truth.
+
+    The same command again renders only the views that are missing. Prints the folder of the dataset.
+
+    Args:
+        scene: The .blend file.
+        output: Folder of the dataset; made where it does not exist.
+        cameras: Camera file: lines `x y z rx ry rz` (metres, XYZ Euler radians), or JSON with 4x4 matrices. Without
+            it, every camera of the scene.
+        resolution: Size of the picture, `WIDTHxHEIGHT` in pixels.
+        fov: Field of view in radians, across the longer side.
+        focal_length: In millimetres, for a sensor of 36 mm along the longer side.
+        intrinsics: `fx,fy,cx,cy` in pixels; (0, 0) is the centre of the top-left pixel.
+        lights: Add a light, `kind:x,y,z:energy[:radius[:rx,ry,rz]]`; kind is point, sun, spot or area, energy in
+            watts. May be repeated.
+        map_by: Keys for segment maps and the instance table, `a,b,c`: `category_id` (or `class`), `instance`,
+            `material`, `name`, any custom property or object attribute.
+        default_values: `KEY=VALUE` for objects that lack a key of `--map-by`; the value is JSON. May be repeated.
+        labels: Label file: gives categories and properties to objects by the pattern of their name.
+        setup: Your own Python file; its function `setup(scene)` is called on the opened scene, in Blender's process.
+        outputs: Maps to write, `a,b,c`; `default` stands for the default ones.
+        rgb: `--no-rgb` renders no light at all.
+        quality: How much light is sampled.
+        samples: Samples per pixel instead of the quality's.
+        device: Where light is rendered.
+        seed: Root of all noise.
+        frame: Frame of the timeline. Without it, the one the file was saved at.
+        strict: Refuse a scene with anything that labels cannot see as the picture does.
+        subsamples: Rays per pixel side of the antialiased maps.
+        codec: Compression of the arrays.
+        overwrite: Replace a dataset of another job in the output folder.
+    """
+    from pixeltruth.run import api
+
+    api.render(
+        scene,
+        output,
+        cameras=cameras,
+        resolution=None if resolution is None else options.parse_resolution(resolution),
+        fov=fov,
+        focal_length=focal_length,
+        intrinsics=None if intrinsics is None else options.parse_intrinsics(intrinsics),
+        lights=lights,
+        map_by=() if map_by is None else map_by,
+        default_values=options.parse_defaults(default_values),
+        labels=labels,
+        setup=setup,
+        outputs=outputs,
+        rgb=rgb,
+        quality=quality,
+        samples=samples,
+        device=device,
+        seed=seed,
+        frame=frame,
+        strict=strict,
+        subsamples=subsamples,
+        codec=codec,
+        overwrite=overwrite,
+    )
+    _say(output)
+
+
+@app.command
+def info(dataset: Path, /) -> None:
+    """Say what is in a dataset.
+
+    Args:
+        dataset: Its folder.
+    """
+    from pixeltruth.dataset import load
+
+    for name, fact in facts(load(dataset).info()).items():
+        _say(f"{name:<12} {fact}")
+
+
+def facts(summary: "Summary") -> dict[str, str]:
+    """What `info` prints, line by line."""
+    resolutions = ", ".join(f"{width}x{height}" for width, height in summary.resolutions)
+    categories = ", ".join(f"{value} ({count})" for value, count in summary.categories.items())
+    lines = {
+        "dataset": str(summary.path),
+        "scenes": str(summary.scenes),
+        "cameras": str(summary.cameras),
+        "views": f"{summary.views} of {resolutions}" if resolutions else str(summary.views),
+        "datapoints": str(summary.datapoints),
+        "missing": f"{len(summary.missing)}; the same render again makes them" if summary.missing else "",
+        "maps": ", ".join(row.name for row in summary.modalities),
+        "lighting": ", ".join(summary.lighting),
+        "instances": str(summary.instances),
+        "categories": categories,
+        "materials": str(summary.materials),
+        "size": f"{summary.bytes / 1e6:.1f} MB ({summary.codec})",
+        "seed": str(summary.root_seed),
+        "made by": f"{summary.generator}, Blender {summary.blender}",
+        "notes": "; ".join(f"{entry.object}: {entry.problem}" for entry in summary.report),
+    }
+    return {name: fact for name, fact in lines.items() if fact}
+
+
+@app.command
+def check(dataset: Path, /) -> int:
+    """Hold every view of a dataset against the laws it must obey; exit code 1 where one is broken.
+
+    Args:
+        dataset: Its folder.
+    """
+    from pixeltruth.check import check as problems_of
+
+    if not dataset.is_dir():
+        raise FormatError(dataset, "is no folder; name the folder that a render wrote")
+    problems = problems_of(dataset)
+    for problem in problems:
+        _say(problem)
+    return 1 if problems else 0
+
+
+@app.command
+def preview(dataset: Path, /, *, output: Output | None = None) -> None:
+    """Draw a picture of a dataset: RGB with boxes, depth, normals, instances, categories. Prints its path.
+
+    Args:
+        dataset: Its folder.
+        output: The PNG file to write. Without it, `preview.png` in the dataset's folder.
+    """
+    from pixeltruth.dataset import load
+    from pixeltruth.figures import preview as draw
+
+    _say(draw(load(dataset), dataset / "preview.png" if output is None else output))
+
+
+@app.command
+def sample(name: Literal["still_life"], /, *, output: Output) -> None:
+    """Build a sample scene, as a file to render. Prints its path.
+
+    Args:
+        name: Which one.
+        output: The .blend file to write.
+    """
+    from pixeltruth.run.sample import write_sample
+
+    write_sample(name, output)
+    _say(output)

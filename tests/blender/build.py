@@ -1,0 +1,62 @@
+"""Scenes of known numbers: every function here takes what the closed form in `oracle` is computed from."""
+
+import bpy
+import numpy as np
+import oracle
+
+from pixeltruth.blender.stage import set_stage
+from pixeltruth.intrinsics import Intrinsics
+from pixeltruth.job import Job, resolve_outputs
+from pixeltruth.poses import CameraPose
+from pixeltruth.raycast import Caster, render_geometry
+
+
+def add_mesh(name, vertices, triangles, *, location=(0, 0, 0), rotation=(0, 0, 0), scale=(1, 1, 1), **properties):
+    """Adds a mesh object and returns it."""
+    data = bpy.data.meshes.new(name)
+    data.from_pydata(np.asarray(vertices).tolist(), [], np.asarray(triangles).tolist())
+    owner = bpy.data.objects.new(name, data)
+    owner.location, owner.rotation_euler, owner.scale = location, rotation, scale
+    for key, value in properties.items():
+        owner[key] = value
+    bpy.context.scene.collection.objects.link(owner)
+    return owner
+
+
+def add_box(name, **placement_and_properties):
+    """Adds a box from -1 to 1."""
+    return add_mesh(name, oracle.BOX_CORNERS, oracle.BOX_FACES, **placement_and_properties)
+
+
+def corners_of(owner, vertices, triangles) -> np.ndarray:
+    """World corners (t, 3, 3) of an unparented object, float64, from its location, rotation and scale."""
+    matrix = oracle.placement(tuple(owner.location), tuple(owner.rotation_euler), tuple(owner.scale))
+    return (np.asarray(vertices) @ matrix[:3, :3].T + matrix[:3, 3])[np.asarray(triangles)]
+
+
+def save(folder):
+    """Saves the current scene as a .blend and returns its path."""
+    path = folder / "scene.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=False)
+    return path
+
+
+def job_for(path, pinhole=None, *, outputs=None, rgb=False, map_by=("category_id",), **values):
+    """A job on a saved scene, seen through an oracle's pinhole where one is given."""
+    if pinhole is not None:
+        pose = CameraPose(name="given", world_from_camera=tuple(map(tuple, pinhole.world_from_camera.tolist())))
+        values |= {"cameras": (pose,), "resolution": (pinhole.width, pinhole.height)}
+        values["intrinsics"] = Intrinsics(fx=pinhole.fx, fy=pinhole.fy, cx=pinhole.cx, cy=pinhole.cy)
+    names = resolve_outputs(outputs, rgb=rgb, map_by=map_by)
+    return Job.of(path, path.parent / "dataset", map_by=map_by, outputs=names, **values)
+
+
+def geometry(job):
+    """The stage of a job and the maps of its first view."""
+    stage = set_stage(job)
+    inventory = stage.inventory
+    maps = render_geometry(
+        Caster(inventory.snapshot), stage.views[0].viewpoint, job.outputs, segments=inventory.segments,
+        subsamples=job.subsamples,
+    )  # fmt: skip
+    return stage, maps

@@ -1,0 +1,171 @@
+"""Closed-form truth in float64, from the numbers that make a scene. Never calls the package.
+
+A scene is a list of triangles in the world. A pixel's ray is intersected with every triangle by brute force.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Pinhole:
+    """Pixel centres at integers; camera frame x right, y down, z forward."""
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    world_from_camera: np.ndarray
+
+    @property
+    def matrix(self):
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
+
+    def directions(self):
+        """World directions of all pixel-centre rays, camera z = 1: (h * w, 3)."""
+        v, u = np.mgrid[: self.height, : self.width].astype(np.float64)
+        camera = np.stack([(u - self.cx) / self.fx, (v - self.cy) / self.fy, np.ones_like(u)], axis=-1)
+        return camera.reshape(-1, 3) @ self.world_from_camera[:3, :3].T
+
+    def project(self, points):
+        camera = (points - self.world_from_camera[:3, 3]) @ self.world_from_camera[:3, :3]
+        return np.stack([self.fx * camera[..., 0] / camera[..., 2] + self.cx,
+                         self.fy * camera[..., 1] / camera[..., 2] + self.cy], axis=-1)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Maps of (h, w); `near_edge` marks pixels within a margin of any projected triangle outline that is an edge."""
+
+    depth: np.ndarray
+    distance: np.ndarray
+    normals: np.ndarray
+    position: np.ndarray
+    label: np.ndarray
+
+
+def look(pinhole: Pinhole, corners: np.ndarray, labels: np.ndarray) -> Truth:
+    """What every pixel sees.
+
+    Args:
+        pinhole: The camera.
+        corners: (t, 3, 3) world positions.
+        labels: (t,) what each triangle is called; 0 is nothing.
+    """
+    origin = pinhole.world_from_camera[:3, 3]
+    rays = pinhole.directions()
+    best, which = np.full(len(rays), np.inf), np.full(len(rays), -1)
+    a, u, v = corners[:, 0] - origin, corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    for index in range(len(corners)):
+        p = np.cross(rays, v[index])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverse = 1.0 / (p @ u[index])
+            b1 = -(p @ a[index]) * inverse
+            q = np.cross(-a[index], u[index])
+            b2, t = (rays @ q) * inverse, (v[index] @ q) * inverse
+        nearer = (b1 >= -1e-12) & (b2 >= -1e-12) & (b1 + b2 <= 1 + 1e-12) & (t > 0) & (t < best)
+        best[nearer], which[nearer] = t[nearer], index
+    hit = which >= 0
+    position = np.where(hit[:, None], origin + rays * np.where(hit, best, 0)[:, None], np.nan)
+    face = np.cross(u, v)
+    face /= np.linalg.norm(face, axis=1, keepdims=True)
+    normals = np.where(hit[:, None], face[which], 0)
+    normals *= -np.sign(np.einsum("ij,ij->i", normals, rays))[:, None]
+    shape = (pinhole.height, pinhole.width)
+    return Truth(
+        depth=best.reshape(shape),
+        distance=(best * np.linalg.norm(rays, axis=1)).reshape(shape),
+        normals=(normals @ pinhole.world_from_camera[:3, :3]).reshape(*shape, 3),
+        position=position.reshape(*shape, 3),
+        label=np.where(hit, labels[which], 0).reshape(shape),
+    )
+
+
+def edge_distance(pinhole: Pinhole, segments: np.ndarray) -> np.ndarray:
+    """Distance in pixels from each pixel centre to the nearest projected segment: (h, w).
+
+    Args:
+        pinhole: The camera.
+        segments: (s, 2, 3) world positions; all of them must lie before the camera.
+    """
+    v, u = np.mgrid[: pinhole.height, : pinhole.width].astype(np.float64)
+    pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
+    distance = np.full(len(pixels), np.inf)
+    for start, end in pinhole.project(segments):
+        along = end - start
+        t = np.clip(((pixels - start) @ along) / max(along @ along, 1e-300), 0, 1)
+        distance = np.minimum(distance, np.linalg.norm(pixels - start - t[:, None] * along, axis=1))
+    return distance.reshape(pinhole.height, pinhole.width)
+
+
+def outline(corners: np.ndarray) -> np.ndarray:
+    """The edges of triangles as segments: (3 t, 2, 3)."""
+    return np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
+
+
+def crossings(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Where two sets of triangles pass through each other: segments (s, 2, 3)."""
+    found = []
+    for first in one:
+        for second in other:
+            points = [*_pierced(first, second), *_pierced(second, first)]
+            if len(points) >= 2:
+                gaps = np.linalg.norm(np.subtract.outer(points, points).diagonal(axis1=1, axis2=3), axis=-1)
+                i, j = np.unravel_index(np.argmax(gaps), gaps.shape)
+                found.append((points[i], points[j]))
+    return np.array(found).reshape(-1, 2, 3)
+
+
+def _pierced(edges_of: np.ndarray, plane_of: np.ndarray) -> list[np.ndarray]:
+    """Points where the edges of one triangle pass through another."""
+    normal = np.cross(plane_of[1] - plane_of[0], plane_of[2] - plane_of[0])
+    points = []
+    for start, end in zip(edges_of, np.roll(edges_of, -1, axis=0), strict=True):
+        height = (start - plane_of[0]) @ normal, (end - plane_of[0]) @ normal
+        if height[0] * height[1] < 0:
+            point = start + (end - start) * height[0] / (height[0] - height[1])
+            sides = [np.cross(b - a, point - a) @ normal
+                     for a, b in zip(plane_of, np.roll(plane_of, -1, axis=0), strict=True)]  # fmt: skip
+            if all(side >= -1e-12 * (normal @ normal) for side in sides):
+                points.append(point)
+    return points
+
+
+def placement(location, rotation=(0, 0, 0), scale=(1, 1, 1)) -> np.ndarray:
+    """Blender's matrix of an object: location, XYZ Euler rotation, scale, in float64."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(rotation), np.sin(rotation)
+    turn = (
+        np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+        @ np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+        @ np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    )
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = turn * np.asarray(scale, dtype=np.float64), location
+    return matrix
+
+
+BOX_CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
+BOX_FACES = np.array(
+    [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]], dtype=np.int64
+)
+BOX_TRIANGLES = np.concatenate([BOX_FACES[:, [0, 1, 2]], BOX_FACES[:, [0, 2, 3]]])
+
+
+def ball(rings: int, sectors: int) -> tuple[np.ndarray, np.ndarray]:
+    """A polygonal sphere: float32-representable vertices (v, 3) and triangles (t, 3)."""
+    polar = np.linspace(0, np.pi, rings + 1)[1:-1]
+    turn = np.linspace(0, 2 * np.pi, sectors, endpoint=False)
+    body = [[np.sin(p) * np.cos(t), np.sin(p) * np.sin(t), np.cos(p)] for p in polar for t in turn]
+    vertices = np.array([*body, [0, 0, 1], [0, 0, -1]], dtype=np.float32).astype(np.float64)
+    top, bottom, triangles = len(body), len(body) + 1, []
+    for s in range(sectors):
+        after = (s + 1) % sectors
+        triangles.append([top, s, after])
+        triangles.append([bottom, (rings - 2) * sectors + after, (rings - 2) * sectors + s])
+        for r in range(rings - 2):
+            a, b = r * sectors + s, r * sectors + after
+            triangles += [[a, a + sectors, b], [b, a + sectors, b + sectors]]
+    return vertices, np.array(triangles)

@@ -1,0 +1,301 @@
+"""The command line: what reaches the library, and one clear line for every bad input, with nothing written."""
+
+import inspect
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixeltruth import cli
+from pixeltruth.errors import RenderError
+from pixeltruth.job import Job
+from pixeltruth.lights import Light
+from pixeltruth.manifest import ReportEntry
+from pixeltruth.modalities import TABLE
+from pixeltruth.run import api
+from pixeltruth.summary import Summary
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with input files, right and wrong; the current directory."""
+    files = {
+        "scene.blend": b"BLENDER",
+        "poses": b"0 -13.741 4.1242  1.3 0 0\n",
+        "nan_poses": b"# two\n0 0 1 0 0 0\n0 0 nan 0 0 0\n",
+        "short_poses": b"0 0 1 0 0\n",
+        "empty_poses": b"",
+        "binary": b"\x80\x81",
+        "cameras.json": b'{"cameras": [{"world_from_camera": [[1, 0], [0, 1]]}]}',
+        "labels.toml": b'[[label]]\nname = "Cup*"\ncategory_id = 3\n',
+        "text_labels.toml": b'[[label]]\nname = "Cup*"\ncategory_id = "cup"\n',
+        "edit.py": b"def setup(scene): ...\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("mine", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(api, "find_spec", lambda name: object())  # as if Blender were installed
+    return tmp_path
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Job, dict[str, Any]]]:
+    """The jobs that would have been run."""
+    jobs: list[tuple[Job, dict[str, Any]]] = []
+    monkeypatch.setattr(api, "run", lambda job, **options: jobs.append((job, options)))
+    monkeypatch.setattr(api, "load", lambda folder: None)
+    # What stands for the dataset here is none: check the body, not the annotation.
+    monkeypatch.setattr(api, "render", inspect.unwrap(api.render))
+    return jobs
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+RENDER = ["render", "scene.blend", "-o", "out"]
+
+
+def test_seed_command(home: Path, asked: list[tuple[Job, dict[str, Any]]], capsys: Capture) -> None:
+    command = (
+        "render scene.blend --cameras poses --resolution 512x512 --fov 0.691111 --light point:5,-5,5:1000"
+        " --map-by category_id,instance,name -o out"
+    )
+    assert cli.main(command.split()) == 0
+    assert capsys.readouterr() == ("out\n", "")
+    ((job, options),) = asked
+    assert options == {"overwrite": False, "progress": None}
+    assert job.scene == str(home / "scene.blend")
+    assert job.output == Path("out")
+    assert job.cameras is not None
+    np.testing.assert_allclose(job.cameras[0].matrix[:3, 3], [0, -13.741, 4.1242])
+    assert job.resolution == (512, 512)
+    assert job.intrinsics is not None
+    assert job.intrinsics.fov == 0.691111
+    assert job.lights == (Light(kind="point", location=(5, -5, 5), energy=1000, radius=0.25),)
+    assert job.map_by == ("category_id", "instance", "name")
+    assert {"rgb", "depth", "instance"} <= set(job.outputs)
+
+
+def test_every_option_reaches_the_job(home: Path, asked: list[tuple[Job, dict[str, Any]]]) -> None:
+    everything = """render scene.blend --output out --cameras poses --resolution 64x48 --intrinsics 50,51,31.5,-3
+        --light point:1,2,3:4 --light sun:0,0,1:2 --map-by class,MyProp --default class=0 --default 'MyProp="a b"'
+        --labels labels.toml --setup edit.py --outputs depth,distance_antialiased --no-rgb --quality draft --samples 7
+        --device cpu --seed 5 --frame -3 --strict --subsamples 2 --codec gzip --overwrite"""
+    assert cli.main(shlex.split(everything)) == 0
+    ((job, options),) = asked
+    assert options["overwrite"] is True
+    expected = {
+        "resolution": (64, 48), "map_by": ("category_id", "MyProp"), "quality": "draft", "samples": 7, "device": "cpu",
+        "seed": 5, "frame": -3, "strict": True, "subsamples": 2, "codec": "gzip",
+        "default_values": {"category_id": 0, "MyProp": "a b"}, "setup": str(home / "edit.py"),
+        "outputs": ("depth", "instance", "distance_antialiased", "coverage"),
+    }  # fmt: skip
+    values = dict(job)
+    for key, value in expected.items():
+        assert values[key] == value, key
+    assert job.intrinsics is not None
+    assert [job.intrinsics.fx, job.intrinsics.fy, job.intrinsics.cx, job.intrinsics.cy] == [50, 51, 31.5, -3]
+    assert [light.kind for light in job.lights] == ["point", "sun"]
+    assert job.labels[0].pattern == "Cup*"
+
+
+def test_command_and_function_take_the_same_options_with_the_same_defaults() -> None:
+    command, function = (dict(inspect.signature(f).parameters) for f in (cli.render, api.render))
+    del function["progress"]  # a terminal shows it
+    assert list(command) == list(function)
+    empty = inspect.Parameter.empty
+    for name, parameter in command.items():
+        ours, theirs = parameter.default, function[name].default
+        assert (None if ours == () else ours) == (None if theirs == () else theirs), name
+        assert (ours is empty) == (theirs is empty)
+        assert isinstance(ours, bool) == isinstance(theirs, bool)
+
+
+def test_every_default_of_the_command_is_that_of_the_job(home: Path, asked: list[tuple[Job, dict[str, Any]]]) -> None:
+    assert cli.main(RENDER) == 0
+    ((job, _),) = asked
+    assert job == Job.of("scene.blend", "out")
+
+
+def test_every_parameter_has_help() -> None:
+    for name in cli.app:
+        if not name.startswith("-"):
+            for argument in cli.app[name].assemble_argument_collection(parse_docstring=True):
+                assert argument.parameter.help, f"{name} {argument.name}"
+
+
+BAD = {
+    "missing scene": (["render", "none.blend", "-o", "out"], "scene none.blend does not exist"),
+    "scene is a folder": (["render", "foreign", "-o", "out"], "scene foreign is a folder"),
+    "no scene": (["render", "-o", "out"], "SCENE"),
+    "no output": (["render", "scene.blend"], "--output"),
+    "unknown option": ([*RENDER, "--colour", "red"], "--colour"),
+    "misspelt option": ([*RENDER, "--resolutoin", "64x48"], "--resolution"),
+    "unknown command": (["rendr"], 'Did you mean "render"?'),
+    "extra word": ([*RENDER, "poses"], "poses"),
+    "option without value": ([*RENDER, "--seed"], "--seed"),
+    "option twice": ([*RENDER, "--seed", "1", "--seed", "2"], "--seed"),
+    "resolution 0": ([*RENDER, "--resolution", "0x512"], "resolution '0x512'"),
+    "resolution of one side": ([*RENDER, "--resolution", "512"], "resolution '512'"),
+    "huge resolution": ([*RENDER, "--resolution", "70000x1"], "resolution[0]"),
+    "fov in degrees": ([*RENDER, "--fov", "40"], "fov: should be less than"),
+    "fov NaN": ([*RENDER, "--fov", "nan"], "fov: should be a finite number"),
+    "text for a number": ([*RENDER, "--fov", "wide"], "--fov"),
+    "two projections": ([*RENDER, "--fov", "1", "--focal-length", "50"], "fov and focal_length both"),
+    "intrinsics too short": ([*RENDER, "--intrinsics", "1,2,3"], "expected 4 numbers fx,fy,cx,cy"),
+    "intrinsics without size": ([*RENDER, "--intrinsics", "9,9,3,3"], "give the resolution too"),
+    "pose with NaN": ([*RENDER, "--cameras", "nan_poses"], "nan_poses:3: z is 'nan'"),
+    "pose too short": ([*RENDER, "--cameras", "short_poses"], "short_poses:1: expected 6 numbers"),
+    "no camera": ([*RENDER, "--cameras", "empty_poses"], "empty_poses: no camera is given"),
+    "no camera file": ([*RENDER, "--cameras", "none"], "camera file none does not exist"),
+    "camera file is a folder": ([*RENDER, "--cameras", "foreign"], "camera file foreign is a folder"),
+    "binary camera file": ([*RENDER, "--cameras", "binary"], "binary is not UTF-8 text"),
+    "pose is 2x2": ([*RENDER, "--cameras", "cameras.json"], "cameras.json: cameras[0].world_from_camera"),
+    "text category": (
+        [*RENDER, "--labels", "text_labels.toml"],
+        "text_labels.toml: label 1 ('Cup*'): category_id must",
+    ),
+    "no label file": ([*RENDER, "--labels", "none.toml"], "label file none.toml does not exist"),
+    "binary label file": ([*RENDER, "--labels", "binary"], "label file binary is not UTF-8"),
+    "labels are poses": ([*RENDER, "--labels", "poses"], "poses: not TOML"),
+    "no setup": ([*RENDER, "--setup", "none.py"], "setup none.py does not exist"),
+    "light without energy": ([*RENDER, "--light", "point:1,2,3"], "light 'point:1,2,3': expected kind:x,y,z:energy"),
+    "unknown light": ([*RENDER, "--light", "lamp:1,2,3:4"], "light 'lamp:1,2,3:4': kind"),
+    "unknown map": ([*RENDER, "--outputs", "dept"], "did you mean depth?"),
+    "no-rgb and rgb": ([*RENDER, "--no-rgb", "--outputs", "rgb"], "rgb is a picture of light"),
+    "key twice": ([*RENDER, "--map-by", "class,category_id"], "map_by: 'category_id' is listed twice"),
+    "key is a map": ([*RENDER, "--map-by", "depth"], "map_by: 'depth'"),
+    "empty key": ([*RENDER, "--map-by", "a,,b"], "map_by 'a,,b'"),
+    "default is no JSON": ([*RENDER, "--map-by", "a", "--default", "a=b"], "the value must be JSON"),
+    "text default category": (
+        [*RENDER, "--map-by", "class", "--default", 'class="x"'],
+        "category_id must be an integer",
+    ),
+    "default without a key": ([*RENDER, "--default", "a=1"], "'a' is not a key of map_by"),
+    "unknown quality": ([*RENDER, "--quality", "best"], '"draft", "standard", "reference"'),
+    "samples 0": ([*RENDER, "--samples", "0"], "samples: should be greater than or equal to 1"),
+    "negative seed": ([*RENDER, "--seed", "-1"], "seed: should be greater than or equal to 0"),
+    "subsamples 0": ([*RENDER, "--subsamples", "0"], "subsamples"),
+    "output is not ours": (["render", "scene.blend", "-o", "foreign"], "foreign holds 'thesis.txt'"),
+    "output is a file": (["render", "scene.blend", "-o", "poses"], "poses is a file"),
+    "output is not ours, overwrite": (["render", "scene.blend", "-o", "foreign", "--overwrite"], "'thesis.txt'"),
+    "info on no dataset": (["info", "foreign"], "foreign: is no pixeltruth dataset"),
+    "info on nothing": (["info", "none"], "none: is no folder"),
+    "check of nothing": (["check", "none"], "none: is no folder"),
+    "preview of no dataset": (["preview", "foreign"], "foreign: is no pixeltruth dataset"),
+    "unknown sample": (["sample", "moon", "-o", "moon.blend"], "still_life"),
+    "sample over a file": (["sample", "still_life", "-o", "scene.blend"], "scene.blend exists already"),
+    "sample without ending": (["sample", "still_life", "-o", "still_life"], "a scene file ends in .blend"),
+    "sample into no folder": (["sample", "still_life", "-o", "none/a.blend"], "none/a.blend: cannot be written"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD.values(), ids=BAD)
+def test_bad_input_is_one_line_and_leaves_no_trace(
+    home: Path, capsys: Capture, arguments: list[str], named: str
+) -> None:
+    before = files_in(home)
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("pixeltruth: error: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert named in err
+    assert files_in(home) == before
+    assert not (home / "out").exists()
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def raise_it(*_: object, **__: object) -> None:
+        raise error
+
+    return raise_it
+
+
+def test_error_of_several_lines_becomes_one(home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "run", raising(RenderError("it\n  broke", log=Path("a.log"))))
+    assert cli.main(RENDER) == 2
+    assert capsys.readouterr().err == "pixeltruth: error: it broke (log: a.log)\n"
+
+
+def test_interrupt_is_130_and_one_line(home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "run", raising(KeyboardInterrupt()))
+    assert cli.main(RENDER) == 130
+    assert capsys.readouterr() == ("", "pixeltruth: interrupted\n")
+
+
+def test_missing_blender_is_one_line_with_the_remedy(
+    home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "find_spec", lambda name: None)
+    assert cli.main(RENDER) == 2
+    expected = "pixeltruth: error: bpy is not installed; run: pip install 'pixeltruth[render]'\n"
+    assert capsys.readouterr() == ("", expected)
+
+
+def test_a_bug_is_no_bad_input(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "run", raising(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(RENDER)
+
+
+def test_process_exits_with_the_code(home: Path) -> None:
+    command = [sys.executable, "-m", "pixeltruth", "render", "none.blend", "-o", "out"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert ran.stderr == "pixeltruth: error: scene none.blend does not exist\n"
+
+
+def test_version_and_help(capsys: Capture) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.strip().count(".") == 2
+    assert cli.main(["render", "--help"]) == 0
+    assert "--map-by" in capsys.readouterr().out
+
+
+def test_check_prints_each_problem_and_exits_1(home: Path, capsys: Capture) -> None:
+    (home / "foreign" / "dataset.json").write_text("{", encoding="utf-8")
+    assert cli.main(["check", "foreign"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("foreign/dataset.json: readable: is not valid JSON")
+    assert (out.count("\n"), err) == (1, "")
+
+
+def test_info_prints_a_fact_a_line_and_leaves_out_what_is_not_there() -> None:
+    summary = Summary(
+        path=Path("out"), scenes=1, cameras=2, views=3, datapoints=3, missing=(Path("a"),),
+        resolutions=((64, 48), (640, 480)), modalities=(TABLE["rgb"], TABLE["depth"]), lighting=(), instances=9,
+        categories={3: 1, 4: 8}, materials=2, report=(ReportEntry(object="Cup", problem="is broken"),),
+        bytes=1_250_000, codec="zstd", generator="pixeltruth 0.1.0", blender="4.5.15 LTS", root_seed=0,
+    )  # fmt: skip
+    facts = cli.facts(summary)
+    assert facts["views"] == "3 of 64x48, 640x480"
+    assert facts["maps"] == "rgb, depth"
+    assert facts["categories"] == "3 (1), 4 (8)"
+    assert facts["missing"] == "1; the same render again makes them"
+    assert facts["size"] == "1.2 MB (zstd)"
+    assert facts["seed"] == "0"
+    assert facts["notes"] == "Cup: is broken"
+    assert "lighting" not in facts
+
+
+@pytest.mark.blender
+def test_sample_is_a_blend_file(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "still_life.blend"
+    assert cli.main(["sample", "still_life", "-o", str(path)]) == 0
+    assert capsys.readouterr() == (f"{path}\n", "")
+    assert [file.name for file in tmp_path.iterdir()] == ["still_life.blend"]
+    assert path.read_bytes()[:4] in (b"BLEN", b"\x28\xb5\x2f\xfd")  # plain, or compressed with zstd
