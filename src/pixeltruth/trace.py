@@ -14,7 +14,6 @@ from typing import Any, no_type_check
 import numba
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt32
-from numba import types
 
 from pixeltruth.embree import intersect_address
 from pixeltruth.pointers import call_packet, f32_at, f64_at, i32_at, i64_at, u32_at, u64_at
@@ -146,9 +145,8 @@ def _trace(addresses: Any, work: Any, rays: Any, clip: Any, record: Any) -> None
 @cache
 def chooser_address() -> int:
     """Address of the filter that `trace` hands to Embree; compiled on first use, then cached on disk."""
-    signature = types.void(types.CPointer(types.uint64))
-    compiled: Any = numba.cfunc(signature, cache=True, nopython=True, error_model="numpy")(_nearest)
-    return int(compiled.address)
+    compile_filter: Any = numba.cfunc("void(CPointer(uint64))", cache=True, error_model="numpy")
+    return int(compile_filter(_nearest).address)
 
 
 @no_type_check

@@ -62,14 +62,14 @@ def take_inventory(found: Survey, job: Job, world: Mapping[str, Value]) -> Inven
     found.copies.sort(key=lambda copy: key_order(copy.chain[0].key))
     owned = [copy.chain[owner_of(copy.chain) :] for copy in found.copies]
     ids = assign_ids(chain[0] for chain, copy in zip(owned, found.copies, strict=True) if not copy.holdout)
-    instances = _instances(found.copies, ids, keys, job.default_values)
+    instances = _instances(found.copies, ids, keys=keys, defaults=job.default_values)
     snapshot = _snapshot(found, ids, material_ids(found.copies))
-    rows, segments, background = _segments(snapshot, instances, keys, world)
+    rows, segments, background = _segments(snapshot, instances, keys=keys, world=world)
     return Inventory(snapshot, instances, material_ids(found.copies), rows, segments, background)
 
 
 def _instances(
-    copies: Sequence[Copy], ids: Mapping[Key, int], keys: Sequence[str], defaults: Mapping[str, Value]
+    copies: Sequence[Copy], ids: Mapping[Key, int], *, keys: Sequence[str], defaults: Mapping[str, Value]
 ) -> tuple[Instance, ...]:
     instances: dict[int, Instance] = {}
     lacking: dict[str, list[str]] = {key: [] for key in keys}
@@ -115,7 +115,7 @@ def _snapshot(found: Survey, ids: Mapping[Key, int], materials: Mapping[str | No
 
 
 def _segments(
-    snapshot: Snapshot, instances: Sequence[Instance], keys: Sequence[str], world: Mapping[str, Value]
+    snapshot: Snapshot, instances: Sequence[Instance], *, keys: Sequence[str], world: Mapping[str, Value]
 ) -> tuple[tuple[Modality, ...], dict[str, np.ndarray], dict[str, Value]]:
     by_id = {instance.id: instance for instance in instances}
     rows: list[Modality] = []

@@ -17,12 +17,12 @@ def read_mesh(data: bpy.types.Mesh) -> Mesh:
     """
     data.calc_loop_triangles()
     count = len(data.loop_triangles)
-    vertices = _read(data.vertices, "co", (len(data.vertices), 3), np.float32)
-    corners = _read(data.loop_triangles, "loops", (count, 3), np.int32)
-    polygon = _read(data.loop_triangles, "polygon_index", (count,), np.int32)
-    corner_vertex = _read(data.loops, "vertex_index", (len(data.loops),), np.int32)
-    normals = _read(data.corner_normals, "vector", (len(data.loops), 3), np.float32)
-    slots = _read(data.polygons, "material_index", (len(data.polygons),), np.int32)
+    vertices = _read(data.vertices, "co", shape=(len(data.vertices), 3))
+    corners = _read(data.loop_triangles, "loops", shape=(count, 3))
+    polygon = _read(data.loop_triangles, "polygon_index", shape=(count,))
+    corner_vertex = _read(data.loops, "vertex_index", shape=(len(data.loops),))
+    normals = _read(data.corner_normals, "vector", shape=(len(data.loops), 3))
+    slots = _read(data.polygons, "material_index", shape=(len(data.polygons),))
     # Cycles uses the last slot for an index beyond it
     last = max(len(data.materials) - 1, 0)
     return Mesh(
@@ -33,9 +33,8 @@ def read_mesh(data: bpy.types.Mesh) -> Mesh:
     )
 
 
-def _read(
-    collection: bpy.types.bpy_prop_collection, name: str, shape: tuple[int, ...], dtype: type[np.generic]
-) -> np.ndarray:
+def _read(collection: bpy.types.bpy_prop_collection, name: str, *, shape: tuple[int, ...]) -> np.ndarray:
+    dtype = np.float32 if name in ("co", "vector") else np.int32
     array = np.empty(int(np.prod(shape)), dtype=dtype)
     collection.foreach_get(name, array)
     return array.reshape(shape)

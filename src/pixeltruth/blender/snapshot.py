@@ -63,7 +63,7 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
     """
     found = Survey()
     meshes: dict[int, int] = {}
-    chains = _ChainReader(keys, labels)
+    chains = _ChainReader(depsgraph.view_layer, keys, labels)
     for entry in depsgraph.object_instances:
         found.notes += notes_on(entry)
         if entry.object.type != "MESH" or not _seen_by_cameras(entry, depsgraph.view_layer):
@@ -74,13 +74,11 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
             index = meshes[data.as_pointer()] = len(found.meshes)
             found.meshes.append(read_mesh(data))
         if len(found.meshes[index].triangles) > 0:
-            found.copies.append(_copy(entry, index, chains, depsgraph.view_layer))
+            found.copies.append(_copy(entry, index, chains))
     return _without_flat_placements(found)
 
 
-def _copy(
-    entry: bpy.types.DepsgraphObjectInstance, mesh: int, chains: "_ChainReader", layer: bpy.types.ViewLayer
-) -> Copy:
+def _copy(entry: bpy.types.DepsgraphObjectInstance, mesh: int, chains: "_ChainReader") -> Copy:
     data = entry.object.data
     slots = [slot.material for slot in entry.object.material_slots]
     slots += list(data.materials)[len(slots) :]  # geometry nodes put materials on the mesh alone
@@ -89,7 +87,7 @@ def _copy(
         world_from_object=np.array(entry.matrix_world, dtype=np.float64),
         chain=chains.of(entry),
         slots=tuple(None if material is None else material.name for material in slots) or (None,),
-        holdout=any(o.is_holdout or o.original.holdout_get(view_layer=layer) for o in _placed_by(entry)),
+        holdout=any(o.is_holdout or o.original.holdout_get(view_layer=chains.layer) for o in _placed_by(entry)),
     )
 
 
@@ -107,7 +105,10 @@ def _seen_by_cameras(entry: bpy.types.DepsgraphObjectInstance, layer: bpy.types.
 class _ChainReader:
     """Chains of entries; properties of each object are read once."""
 
-    def __init__(self, keys: Sequence[str], labels: Mapping[str, Mapping[str, Value]]) -> None:
+    def __init__(
+        self, layer: bpy.types.ViewLayer, keys: Sequence[str], labels: Mapping[str, Mapping[str, Value]]
+    ) -> None:
+        self.layer = layer
         self.keys = tuple(dict.fromkeys((*keys, "instance_id", "category_id")))
         self.labels = labels
         self._facts: dict[str, tuple[dict[str, Value], dict[str, Value]]] = {}
@@ -129,7 +130,7 @@ class _ChainReader:
     def _node(self, owner: bpy.types.Object, path: tuple[str | int, ...]) -> Node:
         name = owner.name_full
         if name not in self._facts:
-            properties = {key: plain(owner[key]) for key in self.keys if key in owner.keys()}
+            properties = {key: plain(owner[key]) for key in self.keys if key in owner}
             attributes = {key: plain(getattr(owner, key)) for key in self.keys if key in owner.bl_rna.properties}
             self._facts[name] = properties | dict(self.labels.get(owner.name, {})), attributes
         properties, attributes = self._facts[name]

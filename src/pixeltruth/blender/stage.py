@@ -1,6 +1,6 @@
 """A .blend made ready to render: opened, silenced, lit, its views planned and its content named."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -121,37 +121,34 @@ def _add_camera(scene: bpy.types.Scene) -> None:
 
 
 def _plan(scene: bpy.types.Scene, job: Job, depsgraph: bpy.types.Depsgraph) -> tuple[PlannedView, ...]:
-    picture = picture_of(scene.render)
     if job.cameras is None:
-        return _file_views(scene, job, depsgraph, picture)
+        found = [owner for owner in depsgraph.objects if owner.type == "CAMERA" and owner.name != _CAMERA]
+        if not found:
+            raise SceneError(f"{job.scene}: the scene has no camera; pass --cameras FILE")
+        cameras = [_file_camera(scene, job, owner) for owner in sorted(found, key=lambda owner: owner.name)]
+    else:
+        cameras = [_given_camera(scene, job, pose) for pose in job.cameras]
     return tuple(
-        _given_view(scene, job, pose, f"camera_{number}", picture) for number, pose in enumerate(job.cameras, 1)
+        PlannedView(f"camera_{number}", name, scene.frame_current, viewpoint, owner)
+        for number, (name, viewpoint, owner) in enumerate(cameras, 1)
     )
 
 
-def _file_views(
-    scene: bpy.types.Scene, job: Job, depsgraph: bpy.types.Depsgraph, picture: Picture
-) -> tuple[PlannedView, ...]:
-    owners = [o for o in depsgraph.objects if o.type == "CAMERA" and o.name != _CAMERA]
-    if not owners:
-        raise SceneError(f"{job.scene}: the scene has no camera; pass --cameras FILE")
-    views = []
-    for number, owner in enumerate(sorted(owners, key=lambda owner: owner.name), 1):
-        viewpoint, name = viewpoint_of(owner, picture), owner.name
-        if job.intrinsics is not None:
-            lens = job.intrinsics.lens(viewpoint.lens.width, viewpoint.lens.height)
-            viewpoint = Viewpoint(lens, viewpoint.world_from_camera, near=viewpoint.near, far=viewpoint.far)
-        own = None if job.intrinsics is not None else name
-        views.append(PlannedView(f"camera_{number}", name, scene.frame_current, viewpoint, own))
-    return tuple(views)
+def _file_camera(scene: bpy.types.Scene, job: Job, owner: bpy.types.Object) -> tuple[str, Viewpoint, str | None]:
+    viewpoint = viewpoint_of(owner, picture_of(scene.render))
+    if job.intrinsics is None:
+        return owner.name, viewpoint, owner.name
+    lens = job.intrinsics.lens(viewpoint.lens.width, viewpoint.lens.height)
+    return owner.name, replace(viewpoint, lens=lens), None
 
 
-def _given_view(scene: bpy.types.Scene, job: Job, pose: CameraPose, folder: str, picture: Picture) -> PlannedView:
-    size = pose.resolution or (picture.right - picture.left, picture.bottom - picture.top)
+def _given_camera(scene: bpy.types.Scene, job: Job, pose: CameraPose) -> tuple[str, Viewpoint, str | None]:
+    picture = picture_of(scene.render)
+    if pose.resolution is not None:
+        picture = Picture(*pose.resolution, picture.aspect, 0, 0, *pose.resolution)
     intrinsics = pose.intrinsics or job.intrinsics
-    if intrinsics is not None:
-        lens = intrinsics.lens(*size)
+    if intrinsics is None:
+        lens = lens_of(scene.objects[_CAMERA].data, pose.name, picture)
     else:
-        whole = Picture(*size, picture.aspect, 0, 0, *size) if pose.resolution is not None else picture
-        lens = lens_of(scene.objects[_CAMERA].data, pose.name, whole)
-    return PlannedView(folder, pose.name, scene.frame_current, Viewpoint(lens, pose.matrix, near=_NEAR, far=_FAR), None)
+        lens = intrinsics.lens(picture.right - picture.left, picture.bottom - picture.top)
+    return pose.name, Viewpoint(lens, pose.matrix, near=_NEAR, far=_FAR), None

@@ -17,7 +17,7 @@ SMALLEST = 256
 """Maps up to this long are shown larger."""
 
 
-MOST_BOXES = 100
+MOST_BOXES = 60
 NAME = 12.0
 """Font size of a name on a picture, in pixels."""
 NAME_WIDTH = 130
@@ -100,7 +100,8 @@ def outlined(picture: UInt8[np.ndarray, "h w 3"], ids: Shaped[np.ndarray, "h w"]
 def draw_boxes(sheet: Sheet, frame: Frame, *, zoom: Zoom, boxes: Sequence[Box]) -> None:
     """Boxes over a picture in ``frame``, named where there is room for it.
 
-    Names of the first boxes go first; one that would touch another name or leave the picture is left out.
+    Names of the first boxes go first; one that would touch another name, leave the picture or be larger than its box
+    is left out.
     """
     for box in reversed(boxes):
         x, y, width, height = (side * zoom.factor for side in box.pixels)
@@ -111,7 +112,7 @@ def draw_boxes(sheet: Sheet, frame: Frame, *, zoom: Zoom, boxes: Sequence[Box]) 
         size = (sheet.text_width(text, size=NAME) + 6, NAME + 3)
         edges = tuple(side * zoom.factor for side in box.pixels)
         place = next((area for area in _name_places(edges, size, frame) if not any(map(area.touches, taken))), None)
-        if place is not None and text:
+        if place is not None and size[0] * size[1] <= edges[2] * edges[3]:
             taken.append(place)
             _draw_name(sheet, frame, place, text=text, color=box.color)
 

@@ -15,7 +15,7 @@ ROWS = 6
 """Lines of a legend."""
 HEIGHT = ROWS * LINE
 ENTRY_WIDTH = 160
-"""A legend has as many columns as entries of this width, in pixels, fit."""
+"""Least width of a column of a legend, in pixels."""
 SWATCH = 12
 
 
@@ -50,7 +50,7 @@ def legend_entries(array: Shaped[np.ndarray, "h w"], row: Modality, names: Mappi
 
 def draw_legend(sheet: Sheet, place: Place, entries: Sequence[Entry]) -> None:
     """Entries in columns; where they do not all fit, the last says how many are left out."""
-    columns = max(1, place.width // ENTRY_WIDTH)
+    columns = min(max(1, place.width // ENTRY_WIDTH), -(-len(entries) // ROWS) or 1)
     width = place.width // columns
     capacity = columns * ROWS
     shown = list(entries) if len(entries) <= capacity else list(entries[: capacity - 1])
@@ -123,8 +123,8 @@ def _draw_bar(sheet: Sheet, place: Place, colors: Any, *, ends: tuple[float, flo
 
 
 def ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """About five round numbers from ``low`` to ``high``, each with as many digits as tell them apart."""
-    need = (high - low) / 5
+    """About six round numbers from ``low`` to ``high``, each with as many digits as tell them apart."""
+    need = (high - low) / 6
     if not need > 0 or low + need == low:
         return [(low, f"{low:.6g}")]
     power = 10.0 ** math.floor(math.log10(need))

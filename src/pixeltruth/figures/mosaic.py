@@ -19,6 +19,7 @@ from pixeltruth.figures.sheet import GREY, PALE, TITLE, Sheet
 from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.view import InstanceRow
 
+Key = Callable[[Sheet, keys.Place], None]
 Names = Mapping[str, Mapping[int, str]]
 
 MARGIN, GAP = 24, 28
@@ -67,7 +68,7 @@ class Panel:
     title: str
     picture: UInt8[np.ndarray, "h w 3"]
     over: Callable[[Sheet, Frame], None] | None
-    key: Callable[[Sheet, keys.Place], None] | None
+    key: Key | None
 
 
 def preview(
@@ -101,11 +102,10 @@ def preview(
         raise JobError(f"max_views is {max_views}: a preview shows at least 1 view")
     if not len(datapoints):
         raise JobError("there is no view to draw; render one first")
-    chosen = evenly_chosen(len(datapoints), max_views)
-    columns = list(dict.fromkeys(row.name for index in chosen for row in columns_of(datapoints[index])))
-    rows = [_panels(datapoints[index], names) for index in chosen]
-    headers = [_header(datapoints[index], index) for index in chosen]
-    sheet = _laid_out(headers, rows, columns)
+    chosen = {index: datapoints[index] for index in evenly_chosen(len(datapoints), max_views)}
+    columns = list(dict.fromkeys(row.name for datapoint in chosen.values() for row in columns_of(datapoint)))
+    rows = [_panels(datapoint, names) for datapoint in chosen.values()]
+    sheet = _laid_out([_header(datapoint, index) for index, datapoint in chosen.items()], rows, columns)
     if len(chosen) < len(datapoints):
         note = f"{len(chosen)} of {len(datapoints)} views"
         sheet.text(note, x=sheet.width - MARGIN, y=MARGIN + 8, color=GREY, align="right")
@@ -158,12 +158,13 @@ def _panel(datapoint: Drawable, row: Modality, *, names: Names, boxes: list[Box]
     over = partial(draw_boxes, zoom=zoom, boxes=boxes) if boxes else None
     if row.drawing == "ids":
         entries = keys.legend_entries(array, row, value_names(datapoint, row, names))
-        count = sum(entry.color is not None for entry in entries)
-        title = (
-            f"{row.name}, {count} visible" if row.name in TABLE else f"{row.name}, {count} {_plural('value', count)}"
-        )
-        return Panel(title, picture, over, partial(keys.draw_legend, entries=entries))
-    return Panel(_title(array, row, instances=datapoint.instances, boxes=boxes), picture, over, _key(row, array))
+        key: Key | None = partial(keys.draw_legend, entries=entries)
+        title = _ids_title(row, sum(entry.color is not None for entry in entries))
+    else:
+        key, title = _key(row, array), _title(row, array)
+    if boxes:
+        title += f", {len(boxes)} {_plural('box', len(boxes))}"
+    return Panel(title, picture, over, key)
 
 
 def _picture(array: np.ndarray[Any, Any], row: Modality, zoom: Zoom) -> UInt8[np.ndarray, "h w 3"]:
@@ -194,24 +195,25 @@ def value_names(datapoint: Drawable, row: Modality, names: Names) -> dict[Any, s
     return {value: ", ".join(texts) for value, texts in told.items()}
 
 
-def _title(array: np.ndarray[Any, Any], row: Modality, *, instances: Sequence[InstanceRow], boxes: list[Box]) -> str:
-    if boxes:
-        rest = f" of {len(instances)}" if len(boxes) < len(instances) else ""
-        return f"{row.name}, boxes of {len(boxes)}{rest} {_plural('instance', len(instances))}"
+def _ids_title(row: Modality, count: int) -> str:
+    return f"{row.name}, {count} visible" if row.name in TABLE else f"{row.name}, {count} {_plural('value', count)}"
+
+
+def _title(row: Modality, array: np.ndarray[Any, Any]) -> str:
     if row.drawing == "metres":
         limits = span(array)
         return f"{row.name} [m]" + (f", {limits.near:.4g} to {limits.farthest:.4g}" if limits else "")
     return f"{row.name} [0..1]" if row.drawing == "fraction" else row.name
 
 
-def _key(row: Modality, array: np.ndarray[Any, Any]) -> Callable[[Sheet, keys.Place], None] | None:
+def _key(row: Modality, array: np.ndarray[Any, Any]) -> Key | None:
     if row.drawing == "metres":
         return partial(keys.draw_metres_key, array=array)
     return {"fraction": keys.draw_fraction_key, "normals": keys.draw_normals_key}.get(row.drawing)
 
 
 def _plural(noun: str, number: int) -> str:
-    return noun if number == 1 else f"{noun}s"
+    return noun if number == 1 else f"{noun}es" if noun.endswith("x") else f"{noun}s"
 
 
 def _laid_out(headers: list[str], rows: list[dict[str, Panel]], columns: list[str]) -> Sheet:

@@ -1,14 +1,16 @@
-"""Runs a job on this machine: one worker process holds Blender; this one watches it and keeps the output folder whole."""
+"""Runs a job on this machine: a worker process holds Blender; this one watches it and keeps the output folder whole."""
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 from pixeltruth import errors
 from pixeltruth.errors import FormatError, JobError, PixeltruthError, RenderError
@@ -53,7 +55,7 @@ def run(job: Job, *, overwrite: bool = False, progress: bool | None = None) -> P
     if missing == 0:
         return output
     with _work_folder(output) as work, Progress(shown=progress) as bar:
-        _serve(job, done, work, bar)
+        _Attendance(job, done, work, bar).serve()
     return output
 
 
@@ -130,52 +132,76 @@ def _work_folder(output: Path) -> Iterator[Path]:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _serve(job: Job, done: list[str], work: Path, bar: Progress) -> None:
-    """Starts workers until every view is there; a view that takes Blender down costs that view alone."""
-    log = work / "worker.log"
-    while True:
-        before = len(done)
-        code = _attempt(job, done, work, bar)
-        if code == 0:
-            return
-        problem = f"Blender {_ending(code)}" + (f" after {len(done)} views" if len(done) else "")
-        if len(done) == before:
-            raise RenderError(f"{problem}; run the same command again to go on", log=log)
+@dataclass
+class _Attendance:
+    """A run as this process sees it: what is asked, what is done, where the log is."""
+
+    job: Job
+    done: list[str]
+    work: Path
+    bar: Progress
+
+    @property
+    def log(self) -> Path:
+        """What Blender and the worker print."""
+        return self.work / "worker.log"
+
+    def serve(self) -> None:
+        """Starts workers until every view is there; a crash costs the views that were in flight."""
+        while True:
+            before = len(self.done)
+            code = self._attempt()
+            if code == 0:
+                return
+            if len(self.done) == before:
+                raise RenderError(f"Blender {_ending(code)}; run the same command again to go on", log=self.log)
+
+    def _attempt(self) -> int:
+        """One worker process from start to end; returns its exit code."""
+        request = {"job": self.job.model_dump(mode="json"), "done": self.done, "scratch": str(self.work / "tmp")}
+        with self.log.open("ab") as log, _worker(log, self.work) as (worker, requests, events):
+            with suppress(BrokenPipeError):  # it died before it read the request
+                requests.write(json.dumps(request).encode() + b"\n")
+                requests.flush()
+            for line in events:
+                self._handle(json.loads(line))
+            return worker.wait()
+
+    def _handle(self, event: dict[str, Any]) -> None:
+        if event["event"] == "planned":
+            self.bar.start(total=event["views"], finished=event["views"] - event["todo"], report=event["report"])
+        elif event["event"] == "view":
+            self.done.append(str(Path(event["path"]).relative_to(self.job.output)))
+            self.bar.advance()
+        elif event["event"] == "error":
+            raise _rebuilt(event)
+
+
+@contextmanager
+def _worker(log: BinaryIO, work: Path) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
+    """A worker process that does not outlive the block, its standard input and output."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "pixeltruth.run.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env=_environment(work),
+        start_new_session=True,  # Ctrl-C reaches this process, which ends the worker itself
+    )
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    try:
+        yield worker, worker.stdin, worker.stdout
+    finally:
+        worker.kill()
+        worker.wait()
+        for pipe in (worker.stdin, worker.stdout):
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 def _ending(code: int) -> str:
-    import signal
-
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"stopped with exit code {code}"
-
-
-def _attempt(job: Job, done: list[str], work: Path, bar: Progress) -> int:
-    """One worker process from start to end. Appends to ``done``; returns the exit code."""
-    request = {"job": job.model_dump(mode="json"), "done": done, "scratch": str(work / "tmp")}
-    with (work / "worker.log").open("ab") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "pixeltruth.run.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=_environment(work),
-            start_new_session=True,  # Ctrl-C reaches this process, which ends the worker itself
-        )
-        assert worker.stdin is not None
-        assert worker.stdout is not None
-        try:
-            worker.stdin.write(json.dumps(request).encode() + b"\n")
-            worker.stdin.flush()
-            for line in worker.stdout:
-                _handle(json.loads(line), done, Path(job.output), bar)
-            return worker.wait()
-        except BrokenPipeError:
-            return worker.wait()
-        finally:
-            worker.kill()
-            worker.wait()
-            worker.stdin.close()
-            worker.stdout.close()
 
 
 def _environment(work: Path) -> dict[str, str]:
@@ -183,16 +209,6 @@ def _environment(work: Path) -> dict[str, str]:
     scratch = str(work / "tmp")
     blender = {name: scratch for name in ("BLENDER_USER_RESOURCES", "TMPDIR", "TMP", "TEMP")}
     return {**os.environ, **blender, "PYTHONUNBUFFERED": "1"}
-
-
-def _handle(event: dict[str, Any], done: list[str], output: Path, bar: Progress) -> None:
-    if event["event"] == "planned":
-        bar.start(total=event["views"], finished=event["views"] - event["todo"], report=event["report"])
-    elif event["event"] == "view":
-        done.append(str(Path(event["path"]).relative_to(output)))
-        bar.advance()
-    elif event["event"] == "error":
-        raise _rebuilt(event)
 
 
 def _rebuilt(event: dict[str, Any]) -> PixeltruthError:
