@@ -194,3 +194,16 @@ def write_dataset(root: Path, *, scenes: int = 1, cameras: int = 1, lighting=("d
             for frame in frames:
                 native.write_view(scene / f"camera_{camera}" / view_file(frame), view(frame, lighting=lighting))
     return root
+
+
+def one_map(array: np.ndarray, *, name: str = "key") -> View:
+    """A view with a single map."""
+    channels = array.shape[2] if array.ndim == 3 else 0
+    row = Modality(name, array.dtype.name, channels, "u", "f", 0, "rays", "ids", True, "")
+    lens = Lens(array.shape[1], array.shape[0], fx=1.5, fy=2.5, cx=0.5, cy=0.25)
+    return View(Viewpoint(lens, np.eye(4)), {name: row}, {name: array}, {}, instances=())
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal to the last bit, NaN payloads included."""
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

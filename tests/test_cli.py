@@ -293,9 +293,18 @@ def test_info_prints_a_fact_a_line_and_leaves_out_what_is_not_there() -> None:
 
 
 @pytest.mark.blender
-def test_sample_is_a_blend_file(tmp_path: Path, capsys: Capture) -> None:
-    path = tmp_path / "still_life.blend"
-    assert cli.main(["sample", "still_life", "-o", str(path)]) == 0
-    assert capsys.readouterr() == (f"{path}\n", "")
+def test_from_sample_to_preview(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib", reason="previews need it")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["sample", "still_life", "-o", "still_life.blend"]) == 0
     assert [file.name for file in tmp_path.iterdir()] == ["still_life.blend"]
-    assert path.read_bytes()[:4] in (b"BLEN", b"\x28\xb5\x2f\xfd")  # plain, or compressed with zstd
+    render = ["render", "still_life.blend", "-o", "out", "--resolution", "48x36", "--map-by", "class", "--no-rgb"]
+    assert cli.main(render) == 0
+    assert cli.main(["check", "out"]) == 0
+    assert cli.main(["preview", "out"]) == 0
+    assert capsys.readouterr() == ("still_life.blend\nout\nout/preview.png\n", "")
+    assert cli.main(["info", "out"]) == 0
+    assert "views        2 of 48x36\n" in capsys.readouterr().out
+    assert (tmp_path / "out" / "preview.png").read_bytes().startswith(b"\x89PNG")
+    assert cli.main([*render, "--seed", "1"]) == 2
+    assert "out holds the dataset of another job (seed: 0 -> 1)" in capsys.readouterr().err

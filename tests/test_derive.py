@@ -77,7 +77,7 @@ def test_distance_is_the_length_of_the_point_on_each_ray(lens: Lens, metres: flo
     for v in range(lens.height):
         for u in range(lens.width):
             point = np.array([(u - lens.cx) / lens.fx * z, (v - lens.cy) / lens.fy * z, z])
-            assert found[v, u] == pytest.approx(np.sqrt(point @ point), rel=2 * np.finfo(dtype).eps, abs=0)
+            assert found[v, u] == pytest.approx(np.sqrt(point @ point), rel=2 * float(np.finfo(dtype).eps), abs=0)
     assert found.dtype == dtype
 
 

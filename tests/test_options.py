@@ -10,7 +10,6 @@ from pixeltruth.errors import JobError
 from pixeltruth.intrinsics import one_intrinsics
 from pixeltruth.lights import Light
 from pixeltruth.options import parse_defaults, parse_light, parse_list, parse_numbers, parse_resolution
-from pixeltruth.records import build
 
 
 @given(st.integers(1, 65536), st.integers(1, 65536))
@@ -45,13 +44,6 @@ def test_light_with_everything() -> None:
     )
     assert parse_light("area:0,0,3:50::1,2,3").radius == 0.25
     assert parse_light("sun:0,0,3:2::1,2,3").radius is None
-
-
-@given(st.sampled_from(["point", "sun", "spot", "area"]), st.floats(1e-3, 1e6), st.floats(0, 9))
-def test_light_survives_json(kind: str, energy: float, radius: float) -> None:
-    size = {} if kind == "sun" else {"radius": radius}
-    light = build(Light, {"kind": kind, "location": [0, 0, 1], "energy": energy, **size})
-    assert Light.model_validate_json(light.model_dump_json()) == light
 
 
 @pytest.mark.parametrize(

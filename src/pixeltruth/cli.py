@@ -16,6 +16,7 @@ from pixeltruth import options
 from pixeltruth.errors import FormatError, PixeltruthError
 
 if TYPE_CHECKING:
+    from pixeltruth.dataset import Dataset
     from pixeltruth.summary import Summary
 
 app = App(
@@ -214,7 +215,16 @@ def preview(dataset: Path, /, *, output: Output | None = None) -> None:
     from pixeltruth.dataset import load
     from pixeltruth.figures import preview as draw
 
-    _say(draw(load(dataset), dataset / "preview.png" if output is None else output))
+    shown = load(dataset)
+    path = dataset / "preview.png" if output is None else output
+    _say(draw(shown, path, names={"material": _material_names(shown)}))
+
+
+def _material_names(dataset: "Dataset") -> dict[int, str]:
+    """Ids are a scene's own: among several scenes none has a name."""
+    if len(dataset.scenes) != 1:
+        return {}
+    return {entry.id: entry.name or "no material" for entry in dataset.scenes[0].manifest.materials}
 
 
 @app.command

@@ -210,25 +210,23 @@ def key_maps_are_the_values_of_instances(view: Evidence) -> Iterator[str]:
             yield from _listed("instances", lacking, f"have no value of {key!r}, which is mapped")
             continue
         values = [view.rows[key].background, *(row.values[key] for row in view.table)]
-        expected = _exactly(values, found.dtype)
-        if expected is None:
+        if not all(_fits(value, found.dtype) for value in values):
             yield f"a value of {key!r} in the table does not fit the {found.dtype} map"
             continue
+        expected = np.array(values, found.dtype)
         equal = (expected[index] == found) | ((found != found) & (expected[index] != expected[index]))
         yield from _pixels(known & ~equal, f"{key} is not the value of the pixel's instance")
 
 
-def _exactly(values: list[Any], dtype: np.dtype[Any]) -> np.ndarray | None:
-    """The values as an array of ``dtype``, or None where one of them would change."""
-    try:
-        array = np.array(values, dtype=object).astype(dtype)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    same = all(
-        stored == value or (stored != stored and value != value)
-        for stored, value in zip(array.tolist(), values, strict=True)
-    )
-    return array if array.ndim == 1 and same else None
+def _fits(value: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether a map of ``dtype`` can hold a value of the table unchanged."""
+    if dtype.kind == "b":
+        return isinstance(value, bool)
+    if not isinstance(value, int):
+        return isinstance(value, float) and dtype.kind == "f"
+    if dtype.kind == "f":
+        return abs(value) < 2**1000 and int(float(value)) == value
+    return bool(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
 
 
 def materials_are_those_of_the_scene(view: Evidence) -> Iterator[str]:

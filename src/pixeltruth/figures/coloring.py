@@ -21,6 +21,8 @@ BACKGROUND = ((236, 236, 236), (214, 214, 214))
 CHECK = 4
 """Side of its squares in pixels."""
 FAR_PERCENTILE = 99.5
+# 1/g, 1/p and 1/p**2 times 2**64, made odd; g is the golden ratio, p the plastic number.
+_STEPS = (0x9E3779B97F4A7C15, 0xC13FA9A902A6328F, 0x91E10DA5C79E7B1D)
 
 
 def colorize(array: Shaped[np.ndarray, "h w *c"], row: Modality) -> Picture:
@@ -103,11 +105,8 @@ def id_colors(values: Shaped[np.ndarray, "*n"]) -> UInt8[np.ndarray, "*n 3"]:
     R2 sequence (Roberts 2018), so that ids which come close in hue differ in those.
     """
     bits = _as_integers(values)
-    # Multiplication modulo 2**64 keeps the exact fraction of n * constant, also for ids that a float cannot hold.
-    hue, saturation, value = (
-        (bits * np.uint64(round(constant * 2**64))).astype(np.float64) / 2.0**64
-        for constant in ((math.sqrt(5) - 1) / 2, 0.7548776662466927, 0.5698402909980532)
-    )
+    # Multiplication modulo 2**64 keeps the fraction of value * constant, also for ids that a float cannot hold.
+    hue, saturation, value = ((bits * np.uint64(step)).astype(np.float64) / 2.0**64 for step in _STEPS)
     return _rgb_from_hsv(hue, 0.50 + 0.38 * saturation, 0.66 + 0.34 * value)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 from pixeltruth.figures.coloring import id_colors
-from pixeltruth.figures.sheet import INK, Color, Sheet
+from pixeltruth.figures.sheet import INK, Color, Pixels, Sheet
 from pixeltruth.view import InstanceRow
 
 LARGEST = 512
@@ -43,15 +43,23 @@ class Box(NamedTuple):
 class Area(NamedTuple):
     """A rectangle that is taken by text, in shown pixels of a picture."""
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    left: Pixels
+    top: Pixels
+    right: Pixels
+    bottom: Pixels
 
     def touches(self, other: "Area") -> bool:
         """Whether the two overlap."""
         across = self.left < other.right and other.left < self.right
         return across and self.top < other.bottom and other.top < self.bottom
+
+
+class Name(NamedTuple):
+    """A name on a picture, on a patch of its box's colour."""
+
+    text: str
+    area: Area
+    color: Color
 
 
 class Zoom(NamedTuple):
@@ -91,6 +99,7 @@ class Zoom(NamedTuple):
 
 def outlined(picture: UInt8[np.ndarray, "h w 3"], ids: Shaped[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
     """The picture of an id map with a dark line where an id ends."""
+    ids = np.unique(ids, return_inverse=True)[1].reshape(ids.shape)  # NaN is one value there
     edge = np.zeros(ids.shape, dtype=bool)
     edge[:, 1:] |= ids[:, 1:] != ids[:, :-1]
     edge[1:] |= ids[1:] != ids[:-1]
@@ -105,16 +114,23 @@ def draw_boxes(sheet: Sheet, frame: Frame, *, zoom: Zoom, boxes: Sequence[Box]) 
     """
     for box in reversed(boxes):
         x, y, width, height = (side * zoom.factor for side in box.pixels)
-        sheet.box(frame.x + x, frame.y + y, size=(width, height), color=box.color, line=1.5)
-    taken: list[Area] = []
+        sheet.box(frame.x + x, frame.y + y, size=(width, height), color=box.color, line=2.0)
+    for name in placed_names(sheet, frame, zoom=zoom, boxes=boxes):
+        _draw_name(sheet, frame, name)
+
+
+def placed_names(sheet: Sheet, frame: Frame, *, zoom: Zoom, boxes: Sequence[Box]) -> list[Name]:
+    """Where the names of boxes go, in shown pixels of the picture."""
+    names: list[Name] = []
     for box in boxes:
         text = sheet.fitted(box.name, NAME_WIDTH, size=NAME)
         size = (sheet.text_width(text, size=NAME) + 6, NAME + 3)
         edges = tuple(side * zoom.factor for side in box.pixels)
-        place = next((area for area in _name_places(edges, size, frame) if not any(map(area.touches, taken))), None)
-        if place is not None and size[0] * size[1] <= edges[2] * edges[3]:
-            taken.append(place)
-            _draw_name(sheet, frame, place, text=text, color=box.color)
+        free = (area for area in _places(edges, size, frame) if not any(area.touches(name.area) for name in names))
+        area = next(free, None)
+        if area is not None and size[0] * size[1] <= edges[2] * edges[3]:
+            names.append(Name(text, area, box.color))
+    return names
 
 
 def boxes_of(instances: Sequence[InstanceRow]) -> list[Box]:
@@ -124,7 +140,7 @@ def boxes_of(instances: Sequence[InstanceRow]) -> list[Box]:
     return [Box(row.name, row.box, (r, g, b)) for row, (r, g, b) in zip(first, colors, strict=True)]
 
 
-def _name_places(edges: Any, size: tuple[float, float], frame: Frame) -> Iterator[Area]:
+def _places(edges: Any, size: tuple[Pixels, Pixels], frame: Frame) -> Iterator[Area]:
     """Above the box, inside at its top, below it, inside at its bottom; at its left, then at its right end."""
     x, y, width, height = edges
     for left in (x, x + width - size[0]):
@@ -134,10 +150,10 @@ def _name_places(edges: Any, size: tuple[float, float], frame: Frame) -> Iterato
                 yield area
 
 
-def _draw_name(sheet: Sheet, frame: Frame, place: Area, *, text: str, color: Color) -> None:
-    x, y = frame.x + place.left, frame.y + place.top
-    sheet.box(x, y, size=(place.right - place.left, place.bottom - place.top), color=color)
+def _draw_name(sheet: Sheet, frame: Frame, name: Name) -> None:
+    left, top, right, bottom = name.area
+    x, y = frame.x + left, frame.y + top
+    sheet.box(x, y, size=(right - left, bottom - top), color=name.color)
     # Rec. 709 luma: dark text on bright colours.
-    bright = 0.2126 * color[0] + 0.7152 * color[1] + 0.0722 * color[2] > 0.5
-    middle = (place.bottom - place.top) / 2
-    sheet.text(text, x=x + 3, y=y + middle, size=NAME, color=INK if bright else (1.0, 1.0, 1.0))
+    bright = float(np.dot(name.color, (0.2126, 0.7152, 0.0722))) > 0.5
+    sheet.text(name.text, x=x + 3, y=y + (bottom - top) / 2, size=NAME, color=INK if bright else (1.0, 1.0, 1.0))

@@ -11,7 +11,7 @@ from pixeltruth.figures.coloring import background_picture, colorize, has_value,
 from pixeltruth.figures.sheet import GREY, INK, LINE, Color, Sheet
 from pixeltruth.modalities import TABLE, Modality
 
-ROWS = 6
+ROWS = 8
 """Lines of a legend."""
 HEIGHT = ROWS * LINE
 ENTRY_WIDTH = 160

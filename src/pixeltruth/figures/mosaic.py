@@ -6,7 +6,7 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -31,6 +31,7 @@ VIEWS_NOTE = 140
 """Room for the count of views at the right end of the first line."""
 
 
+@runtime_checkable
 class Drawable(Protocol):
     """What `preview` needs of a datapoint."""
 
@@ -50,7 +51,7 @@ class Drawable(Protocol):
     def lighting(self) -> str | None:
         """Name of the lighting."""
 
-    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+    def __getitem__(self, name: str) -> np.ndarray:
         """The map of a modality."""
 
 
@@ -136,7 +137,7 @@ def _header(datapoint: Drawable, index: int) -> str:
     if "frame" in facts:
         parts.append(f"frame {facts['frame']}")
     if datapoint.lighting is not None:
-        parts.append(datapoint.lighting)
+        parts.append(f"lighting {datapoint.lighting}")
     if datapoint.modalities:
         height, width = datapoint[datapoint.modalities[0].name].shape[:2]
         parts.append(f"{width} x {height} px")
@@ -167,7 +168,7 @@ def _panel(datapoint: Drawable, row: Modality, *, names: Names, boxes: list[Box]
     return Panel(title, picture, over, key)
 
 
-def _picture(array: np.ndarray[Any, Any], row: Modality, zoom: Zoom) -> UInt8[np.ndarray, "h w 3"]:
+def _picture(array: np.ndarray, row: Modality, zoom: Zoom) -> UInt8[np.ndarray, "h w 3"]:
     """A map at display size; the checkerboard of its background is drawn at that size too."""
     colors = colorize(array, row)
     if row.drawing == "color":
@@ -199,14 +200,14 @@ def _ids_title(row: Modality, count: int) -> str:
     return f"{row.name}, {count} visible" if row.name in TABLE else f"{row.name}, {count} {_plural('value', count)}"
 
 
-def _title(row: Modality, array: np.ndarray[Any, Any]) -> str:
+def _title(row: Modality, array: np.ndarray) -> str:
     if row.drawing == "metres":
         limits = span(array)
         return f"{row.name} [m]" + (f", {limits.near:.4g} to {limits.farthest:.4g}" if limits else "")
     return f"{row.name} [0..1]" if row.drawing == "fraction" else row.name
 
 
-def _key(row: Modality, array: np.ndarray[Any, Any]) -> Key | None:
+def _key(row: Modality, array: np.ndarray) -> Key | None:
     if row.drawing == "metres":
         return partial(keys.draw_metres_key, array=array)
     return {"fraction": keys.draw_fraction_key, "normals": keys.draw_normals_key}.get(row.drawing)

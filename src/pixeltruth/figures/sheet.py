@@ -17,6 +17,9 @@ from pixeltruth.figures.coloring import need_matplotlib
 Color = tuple[float, float, float]
 """RGB in 0..1."""
 
+Pixels = int | float
+"""A length or a place; fractions lie inside a pixel."""
+
 INK: Color = (0.13, 0.13, 0.13)
 GREY: Color = (0.42, 0.42, 0.42)
 PALE: Color = (0.80, 0.80, 0.80)
@@ -43,8 +46,8 @@ class Sheet:
         from matplotlib.figure import Figure
 
         self.width, self.height = width, height
-        # The half pixel keeps the size from being rounded down by one.
-        size = ((width + 0.5) / _DPI, (height + 0.5) / _DPI)
+        # The thousandth keeps the size from being rounded down by a pixel.
+        size = ((width + 1e-3) / _DPI, (height + 1e-3) / _DPI)
         self._figure = Figure(figsize=size, dpi=_DPI, facecolor="white", edgecolor="white")
         self._canvas: Any = FigureCanvasAgg(self._figure)
 
@@ -52,7 +55,9 @@ class Sheet:
         """Copy a picture with its top-left corner at (x, y)."""
         self._figure.figimage(rgb, x, self.height - y - rgb.shape[0], origin="upper", resize=False)
 
-    def box(self, x: float, y: float, *, size: tuple[float, float], color: Color, line: float | None = None) -> None:
+    def box(
+        self, x: Pixels, y: Pixels, *, size: tuple[Pixels, Pixels], color: Color, line: float | None = None
+    ) -> None:
         """A rectangle: its outline, ``line`` pixels wide and inside it, or filled where ``line`` is None."""
         from matplotlib.patches import Rectangle
         from matplotlib.transforms import IdentityTransform
@@ -66,7 +71,7 @@ class Sheet:
             edgecolor="none" if line is None else color,
             linewidth=(line or 0) * 72 / _DPI,
             joinstyle="miter",
-            antialiased=line is not None,
+            snap=False,  # snapping moves an edge that lies on a pixel's border by a pixel
         )
         patch.set_transform(IdentityTransform())
         self._figure.add_artist(patch)
@@ -75,8 +80,8 @@ class Sheet:
         self,
         string: str,
         *,
-        x: float,
-        y: float,
+        x: Pixels,
+        y: Pixels,
         size: float = SMALL,
         color: Color = INK,
         bold: bool = False,
@@ -96,7 +101,7 @@ class Sheet:
         font = _font(size, bold=bold)
         return float(renderer.get_text_width_height_descent(drawable(string), font, ismath=False)[0])
 
-    def fitted(self, string: str, width: float, *, size: float = SMALL, bold: bool = False) -> str:
+    def fitted(self, string: str, width: Pixels, *, size: float = SMALL, bold: bool = False) -> str:
         """The text, cut with an ellipsis where it would be wider than ``width`` pixels; empty where nothing fits."""
         if self.text_width(string, size=size, bold=bold) <= width:
             return string

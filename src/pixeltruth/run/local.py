@@ -68,12 +68,11 @@ def progress_of(output: Path) -> tuple[list[str], int | None]:
     folder = output / scene_folder(1)
     if not (folder / SCENE_FILE).is_file():
         return [], None
-    names = [row.name for row in read_json(output / DATASET_FILE, DatasetManifest).modalities]
-    planned = [
-        f"{folder.name}/{camera.folder}/{view_file(frame)}"
-        for camera in read_json(folder / SCENE_FILE, SceneManifest).cameras
-        for frame in camera.views
-    ]
+    scene = read_json(folder / SCENE_FILE, SceneManifest)
+    names = []
+    for row in read_json(output / DATASET_FILE, DatasetManifest).modalities:
+        names += [f"lighting/{light}/{row.name}" for light in scene.lighting] if row.engine == "cycles" else [row.name]
+    planned = [f"{folder.name}/{camera.folder}/{view_file(f)}" for camera in scene.cameras for f in camera.views]
     done = [path for path in planned if native.problem_with(output / path, names) is None]
     return done, len(planned) - len(done)
 
@@ -181,7 +180,7 @@ class _Attendance:
 def _worker(log: BinaryIO, work: Path) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
     """A worker process that does not outlive the block, its standard input and output."""
     worker = subprocess.Popen(
-        [sys.executable, "-m", "pixeltruth.run.worker"],
+        [sys.executable, "-P", "-m", "pixeltruth.run.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -1,12 +1,14 @@
-"""The progress of a run on a terminal: views done, rate, time left; silent elsewhere."""
+"""The progress of a run on a terminal: views done, rate, time left. Elsewhere only notes on the scene are said."""
 
 import sys
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+
+_MAX_NOTES = 20
 
 
 class _Rate(TextColumn):
@@ -35,7 +37,7 @@ class Progress:
         self._bar = RichProgress(*columns, console=self.console, disable=not shown)
         self._task = self._bar.add_task("opening the scene", total=None)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Progress":
         self._bar.start()
         return self
 
@@ -46,8 +48,10 @@ class Progress:
 
     def start(self, *, total: int, finished: int, report: list[dict[str, str]]) -> None:
         """Views are planned; what the rays will not see, or what was switched off, is said above the bar."""
-        for entry in report:
+        for entry in report[:_MAX_NOTES]:
             self.console.print(f"note: {entry['object']}: {entry['problem']}", highlight=False, markup=False)
+        if len(report) > _MAX_NOTES:
+            self.console.print(f"note: and {len(report) - _MAX_NOTES} more; pixeltruth info lists them all")
         self._bar.reset(self._task, total=total, completed=finished, description="views")
 
     def advance(self) -> None:

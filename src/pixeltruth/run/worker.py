@@ -5,8 +5,10 @@ line and then stays open: when it closes, whoever asked is gone and so is this p
 what was standard output; whatever Blender prints goes to the log on standard error.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import threading
 from collections import deque
@@ -20,6 +22,7 @@ from pixeltruth.job import Job
 from pixeltruth.manifest import scene_folder, view_file
 
 Emit = Callable[..., None]
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
@@ -28,7 +31,7 @@ def main() -> None:
     os.dup2(2, 1)
     emit = _emitter(events)
     request = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _end_with_parent()
     code = 1
     try:
         serve(Job.model_validate(request["job"]), request, emit)
@@ -55,6 +58,13 @@ def _emitter(events: TextIO) -> Emit:
 
 
 def _end_with_parent() -> None:
+    """Ends this process with the one that asked, even while Blender holds the interpreter."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_end_with_input, daemon=True).start()
+
+
+def _end_with_input() -> None:
     sys.stdin.read()
     os._exit(1)
 
@@ -71,17 +81,15 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
         PixeltruthError: The scene, the job or the disk stands in the way; views already written stay.
     """
     from pixeltruth.blender.stage import set_stage  # Blender is loaded in this process only
+    from pixeltruth.run.record import write_manifests
+    from pixeltruth.run.views import ViewMaker
 
     stage = set_stage(job)
-    from pixeltruth.run.record import write_manifests
-
+    maker = ViewMaker(job, stage, scratch=Path(request["scratch"]))
     write_manifests(job, stage)
     folder = Path(job.output) / scene_folder(1)
     todo = [v for v in stage.views if f"{scene_folder(1)}/{v.folder}/{view_file(v.frame)}" not in set(request["done"])]
     emit(event="planned", views=len(stage.views), todo=len(todo), report=[e.model_dump() for e in stage.report])
-    from pixeltruth.run.views import ViewMaker
-
-    maker = ViewMaker(job, stage, scratch=Path(request["scratch"]))
     with ThreadPoolExecutor(max_workers=maker.threads) as pool:
         pending: deque[Future[Path]] = deque()
         for view in todo:

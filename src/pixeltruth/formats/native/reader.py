@@ -108,17 +108,8 @@ class ViewFile:
             FormatError: The file is damaged.
         """
         self._check_name(name)
-        with self._open() as file, naming(self.path, name):
-            dataset = _map_dataset(file, name)
-            elements.check_map(dataset, self._size(file))
-            return Element(
-                name,
-                dtype=dataset.dtype.name,
-                shape=dataset.shape,
-                unit=elements.read_text_attribute(dataset, "unit"),
-                frame=elements.read_text_attribute(dataset, "frame"),
-                background=elements.read_number_attribute(dataset, "background"),
-            )
+        with self._open() as file:
+            return self._element(file, name)
 
     def read(self, name: str) -> np.ndarray:
         """A map, read-only. Decompression runs outside HDF5's lock.
@@ -138,14 +129,27 @@ class ViewFile:
         _ = self.viewpoint, self.instances, self.metadata, self._text(layout.INSTANCES_CSV)
         names = self.names
         with self._open() as file:
-            maps = {name: self._chunk(file, name) for name in names}
-        for name, chunk in maps.items():
+            found = {name: (self._chunk(file, name), self._element(file, name)) for name in names}
+        for name, (chunk, _) in found.items():
             with naming(self.path, name):
                 chunk.decompressed()
 
     def _check_name(self, name: str) -> None:
         if name not in self.names:
             raise KeyError(name)
+
+    def _element(self, file: h5py.File, name: str) -> Element:
+        with naming(self.path, name):
+            dataset = _map_dataset(file, name)
+            elements.check_map(dataset, self._size(file))
+            return Element(
+                name,
+                dtype=dataset.dtype.name,
+                shape=dataset.shape,
+                unit=elements.read_text_attribute(dataset, "unit"),
+                frame=elements.read_text_attribute(dataset, "frame"),
+                background=elements.read_number_attribute(dataset, "background"),
+            )
 
     def _chunk(self, file: h5py.File, name: str) -> Chunk:
         with naming(self.path, name):

@@ -1,9 +1,10 @@
-"""A small world in closed form, a ball and two boxes on a floor, as datapoints: what a figure needs, without Blender."""
+"""A small world in closed form, a ball and two boxes on a floor, as datapoints: what a figure needs and no more."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 
 from pixeltruth.camera import Lens
 from pixeltruth.derive import instance_extents
@@ -26,6 +27,16 @@ class Datapoint:
         return self.arrays[name]
 
 
+@pytest.fixture
+def make_datapoint():
+    return datapoint
+
+
+@pytest.fixture
+def make_scene():
+    return scene
+
+
 def datapoint(arrays: dict[str, np.ndarray], *, names: dict[int, str] | None = None, **rest: Any) -> Datapoint:
     """A datapoint of these maps; instances get boxes, areas, and the name and category that they have here."""
     names = NAMES if names is None else names
@@ -45,7 +56,7 @@ def datapoint(arrays: dict[str, np.ndarray], *, names: dict[int, str] | None = N
 
 
 def scene(*, width: int = 480, height: int = 360, shift: float = 0.0, rgb: bool = True) -> Datapoint:
-    """A ball (radius 0.5 m, 3 m away), two boxes and a floor 1 m below the camera, which is moved by ``shift`` metres."""
+    """A ball (radius 0.5 m, 3 m away), two boxes and a floor 1 m below the camera, which moves by ``shift`` m."""
     rays = Lens.from_fov(width, height, 0.9).rays()
     hits = [_floor(rays), _ball(rays, np.array([0.1 - shift, 0.45, 3.0]), 0.5),
             _box(rays, (-1.25 - shift, 0.3, 2.6), (-0.6 - shift, 1.0, 3.2)),

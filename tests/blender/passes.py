@@ -1,0 +1,43 @@
+"""What Cycles itself sees through the same camera: its own passes, one sample at each pixel's centre."""
+
+import bpy
+import numpy as np
+import OpenEXR
+
+PASSES = {"use_pass_object_index": "IndexOB", "use_pass_z": "Depth", "use_pass_material_index": "IndexMA",
+          "use_pass_normal": "Normal"}  # fmt: skip
+
+
+def passes(stage, folder, view=None):
+    """Object index, depth, material index, world normal and opacity, each (h, w) or (h, w, 3) float32.
+
+    Args:
+        stage: Its scene is rendered through the first of its views, or ``view``.
+        folder: Where the picture may lie for a moment.
+        view: Another planned view.
+    """
+    scene = stage.scene
+    stage.aim(view or stage.views[0])
+    scene.render.engine, scene.cycles.device = "CYCLES", "CPU"
+    scene.cycles.samples, scene.cycles.use_adaptive_sampling, scene.cycles.use_denoising = 1, False, False
+    scene.cycles.filter_width, scene.render.film_transparent = 0.01, True
+    scene.cycles.max_bounces = 0
+    layer = next(layer for layer in scene.view_layers if layer.use)
+    for switch in PASSES:
+        setattr(layer, switch, True)
+    scene.render.image_settings.file_format = "OPEN_EXR_MULTILAYER"
+    scene.render.image_settings.color_depth, scene.render.image_settings.exr_codec = "32", "NONE"
+    bpy.ops.render.render(scene=scene.name)
+    path = folder / "passes.exr"
+    bpy.data.images["Render Result"].save_render(str(path), scene=scene)
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        channels = {name.split(".", 1)[1]: np.array(channel.pixels) for name, channel in file.channels().items()}
+    path.unlink()
+    return {
+        "index": np.rint(channels["IndexOB.X"]).astype(np.int64),
+        "depth": channels["Depth.Z"],
+        "material": np.rint(channels["IndexMA.X"]).astype(np.int64),
+        "normal": np.stack([channels[f"Normal.{axis}"] for axis in "XYZ"], axis=-1),
+        "alpha": channels["Combined.A"],
+        "light": np.stack([channels[f"Combined.{axis}"] for axis in "RGB"], axis=-1),
+    }
