@@ -8,13 +8,14 @@ DEMO_RESOLUTION ?= 480x360
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-reader check bench lock clean venv venv-reader
+.PHONY: help docs demo test test-reader check bench lock clean venv venv-reader
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.installed demo/still_life.blend  ## render a small still life built in code, and say where it is
-	.venv/bin/pixeltruth render demo/still_life.blend --resolution $(DEMO_RESOLUTION) -o demo/dataset
+	.venv/bin/pixeltruth render demo/still_life.blend --resolution $(DEMO_RESOLUTION) --map-by category_id,category -o demo/dataset
+	.venv/bin/pixeltruth preview demo/dataset
 
 demo/still_life.blend: | .venv/.installed
 	@mkdir -p $(@D)
@@ -30,6 +31,9 @@ check: .venv/.installed  ## lint, format and types
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+
+docs: .venv/.installed  ## write the generated pages of docs/
+	.venv/bin/python docs/generate.py
 
 bench: .venv/.installed  ## measure the numbers that the README states
 	.venv/bin/python -m benchmarks

@@ -70,6 +70,7 @@ class TestHierarchy:
         assert dataset.index(dataset[3]) == 3
         assert list(reversed(dataset)) == list(dataset)[::-1]
         assert dataset[3] != dataset[2]
+        assert dataset[3] != str(dataset[3].path)
         assert len({dataset[3], load(dataset.path)[3]}) == 1
 
     def test_scenes_are_in_the_order_of_their_numbers(self, tmp_path: Path) -> None:
@@ -241,6 +242,16 @@ def test_info_counts_what_is_there(dataset: Dataset) -> None:
     assert found.bytes == sum(path.stat().st_size for path in dataset.path.rglob("*.*"))
     assert [entry.object for entry in found.report] == ["Hair", "Hair"]
     assert (found.missing, found.codec, found.root_seed) == ((), "zstd", 0)
+
+
+def test_info_of_a_scene_without_categories_has_none(tmp_path: Path) -> None:
+    root = synthetic.write_dataset(tmp_path / "boxes", frames=())
+    path = root / "scene_00001" / "scene.json"
+    raw = json.loads(path.read_text("utf-8"))
+    for entry in raw["instances"]:
+        entry["values"] = {"category_id": None}
+    path.write_text(json.dumps(raw), "utf-8")
+    assert (load(root).info().categories, load(root).info().resolutions) == ({}, ())
 
 
 def test_loading_is_fast_in_a_fresh_process(folder: Path) -> None:

@@ -37,6 +37,12 @@ def test_gzip_that_gives_too_much_or_too_little_is_refused() -> None:
     for size in (39, 41, 0):
         with pytest.raises(ValueError, match="decompresses to other than"):
             chunks.decompress(data, pipeline, size)
-    for damaged in (data[:-1], data + b"x", b"", data[:5]):
+    for damaged in (data[:-1], data + b"x", b"", data[:5], b"no zlib stream"):
         with pytest.raises(ValueError, match="decompress"):
             chunks.decompress(damaged, pipeline, 40)
+
+
+def test_plain_bytes_of_another_length_are_refused() -> None:
+    assert chunks.decompress(b"12345678", (), 8) == b"12345678"
+    with pytest.raises(ValueError, match="holds 8 bytes, its shape needs 12"):
+        chunks.decompress(b"12345678", (), 12)

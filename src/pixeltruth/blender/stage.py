@@ -106,6 +106,7 @@ def _set_resolution(render: bpy.types.RenderSettings, job: Job) -> None:
     if job.resolution is not None:
         render.resolution_x, render.resolution_y = job.resolution
         render.resolution_percentage = 100
+        render.use_border = False  # the size asked for is the picture's
 
 
 def _add_camera(scene: bpy.types.Scene) -> None:
