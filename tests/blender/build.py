@@ -2,8 +2,8 @@
 
 import bpy
 import numpy as np
-import oracle
 
+import oracle
 from pixeltruth.blender.stage import set_stage
 from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.job import Job, resolve_outputs

@@ -1,8 +1,9 @@
 """Every geometry modality against truth computed in float64 from the numbers that went into Blender."""
 
 import numpy as np
-import oracle
 import pytest
+
+import oracle
 from blender.build import add_box, add_mesh, corners_of, geometry, job_for, save
 
 pytestmark = pytest.mark.blender

@@ -92,6 +92,8 @@ def _claim(output: Path, job: Job, *, overwrite: bool) -> None:
     if overwrite:
         _remove_dataset(output)
         return
+    for left_over in output.glob(f"{scene_folder(1)}/**/.*.tmp"):  # of a run that was killed
+        left_over.unlink()
     changed = difference(read_json(output / DATASET_FILE, DatasetManifest).job, job.identity())
     if changed:
         raise JobError(f"{output} holds the dataset of another job ({changed}); use --overwrite or another folder")

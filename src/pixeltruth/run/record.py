@@ -20,8 +20,7 @@ from pixeltruth.manifest import (
     scene_folder,
     write_json,
 )
-from pixeltruth.modalities import TABLE, Modality
-from pixeltruth.run.views import LIGHTING
+from pixeltruth.run.views import LIGHTING, rows_of
 
 
 def write_manifests(job: Job, stage: Stage) -> None:
@@ -41,13 +40,6 @@ def write_manifests(job: Job, stage: Stage) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, scene)
     write_json(output / DATASET_FILE, _dataset(job, stage))
-
-
-def rows_of(job: Job, stage: Stage) -> tuple[Modality, ...]:
-    """The row of every map that the job's views hold, in the order of the table, then of the keys."""
-    opaque = not stage.scene.render.film_transparent
-    names = [name for name in job.outputs if not (name == "alpha" and opaque)]
-    return (*(TABLE[name] for name in names), *stage.inventory.rows)
 
 
 def _dataset(job: Job, stage: Stage) -> DatasetManifest:

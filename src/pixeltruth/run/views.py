@@ -12,7 +12,7 @@ from pixeltruth.derive import instance_extents
 from pixeltruth.formats import native
 from pixeltruth.job import Job
 from pixeltruth.manifest import view_file
-from pixeltruth.modalities import TABLE
+from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.raycast import Caster, render_geometry
 from pixeltruth.view import InstanceRow, View
 
@@ -20,6 +20,13 @@ LIGHTING = "default"
 """Name of the one lighting a scene is rendered under."""
 
 Maps = Mapping[str, np.ndarray]
+
+
+def rows_of(job: Job, stage: Stage) -> tuple[Modality, ...]:
+    """The row of every map that the job's views hold, in the order of the table, then of the keys."""
+    opaque = not stage.scene.render.film_transparent
+    names = [name for name in job.outputs if not (name == "alpha" and opaque)]
+    return (*(TABLE[name] for name in names), *stage.inventory.rows)
 
 
 class ViewMaker:
@@ -30,7 +37,7 @@ class ViewMaker:
         self.threads = os.cpu_count() or 1
         self.caster = Caster(stage.inventory.snapshot)
         self.by_id = {instance.id: instance for instance in stage.inventory.instances}
-        self.rows = (*(TABLE[name] for name in job.outputs), *stage.inventory.rows)
+        self.rows = rows_of(job, stage)
         self.lit = tuple(name for name in job.outputs if TABLE[name].engine == "cycles")
         self.device = None
         if self.lit:
@@ -58,7 +65,7 @@ class ViewMaker:
         arrays = render_geometry(
             self.caster, view.viewpoint, job.outputs, segments=inventory.segments, subsamples=job.subsamples
         )
-        rows = {row.name: row for row in self.rows if row.name in arrays or row.name in light}
+        rows = {row.name: row for row in self.rows}
         metadata = {"camera": view.name, "frame": view.frame}
         if light:
             metadata |= {"noise_seed": self.seed(view), "device": self.device}
