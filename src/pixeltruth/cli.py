@@ -239,3 +239,14 @@ def sample(name: Literal["still_life"], /, *, output: Output) -> None:
 
     write_sample(name, output)
     _say(output)
+
+
+@app.command
+def doctor() -> int:
+    """Say what rendering needs from this machine, and what to install; exit code 1 where something is missing."""
+    from pixeltruth.run.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        _say(f"{finding.name:<12} {finding.fact}" + (f"  ->  {finding.remedy}" if finding.remedy else ""))
+    return 1 if any(finding.remedy for finding in findings) else 0

@@ -72,7 +72,17 @@ def _device() -> int:
 @cache
 def intersect_address() -> int:
     """Address of `rtcIntersect16`, which a compiled kernel calls."""
-    address = ctypes.cast(_library().rtcIntersect16, ctypes.c_void_p).value
+    return _address(_library().rtcIntersect16)
+
+
+@cache
+def point_query_address() -> int:
+    """Address of `rtcPointQuery`, which a compiled kernel calls."""
+    return _address(_library().rtcPointQuery)
+
+
+def _address(function: Any) -> int:
+    address = ctypes.cast(function, ctypes.c_void_p).value
     assert address is not None
     return address
 
@@ -112,7 +122,7 @@ class _Scene:
 
 
 class MeshScene(_Scene):
-    """The hierarchy of one mesh, in its own frame about ``centre``.
+    """The hierarchy of one mesh, in its own frame about ``centre``; all of it lies within ``radius`` of that.
 
     Vertices are moved to the middle of their bounds before they become float32 differences: a mesh modelled far from
     its object's origin would otherwise lose the digits that decide which triangle a ray meets.
@@ -120,10 +130,13 @@ class MeshScene(_Scene):
 
     def __init__(self, vertices: Float32[np.ndarray, "v 3"], triangles: UInt32[np.ndarray, "t 3"]) -> None:
         super().__init__(_TRIANGLES)
-        bounds = np.array([vertices.min(axis=0), vertices.max(axis=0)], dtype=np.float64)
+        finite = vertices[np.isfinite(vertices).all(axis=1)]  # Embree leaves out a triangle with any other corner
+        bounds = np.array([finite.min(axis=0), finite.max(axis=0)] if len(finite) else np.zeros((2, 3)), np.float64)
         self.centre: Float64[np.ndarray, 3] = bounds.mean(axis=0)
+        self.radius = float(np.linalg.norm(bounds[1] - bounds[0])) / 2
         moved = np.empty((len(vertices) + 1, 3), dtype=np.float32)  # Embree reads 16 bytes at the last vertex
-        moved[:-1] = vertices - self.centre
+        with np.errstate(invalid="ignore"):
+            moved[:-1] = vertices - self.centre
         moved[-1] = 0
         self._kept.append(moved)
         self._buffer(_VERTEX, _FLOAT3, moved[:-1])
@@ -132,9 +145,10 @@ class MeshScene(_Scene):
 
 
 class PlacedScene(_Scene):
-    """Copies of meshes, placed in the frame whose origin the rays start from.
+    """Copies of meshes, placed in the frame whose origin the rays start from. There must be at least one.
 
-    A hit of this scene names the copy (`instPrimID`) and the triangle (`primID`).
+    A hit of this scene names the copy (`instPrimID`) and the triangle (`primID`). ``radius`` is that of its largest
+    copy, which float32 errors grow with.
     """
 
     def __init__(
@@ -147,6 +161,8 @@ class PlacedScene(_Scene):
         placed = origin_from_object.copy()
         centres = np.array([mesh.centre for mesh in meshes]).reshape(-1, 3)[mesh_of_copy]
         placed[:, :, 3] += np.einsum("nij,nj->ni", origin_from_object[:, :, :3], centres)
+        radii = np.array([mesh.radius for mesh in meshes])[mesh_of_copy]
+        self.radius = float((radii * np.linalg.norm(placed[:, :, :3], axis=(1, 2))).max())
         # Only meshes in use: a single copy gets the first scene, whatever its index says (Embree 4.4)
         used, index = np.unique(mesh_of_copy, return_inverse=True)
         handles = (ctypes.c_void_p * len(used))(*[meshes[mesh].handle for mesh in used])

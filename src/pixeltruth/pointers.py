@@ -33,20 +33,27 @@ u32_at, u64_at = _pointer_to(types.uint32), _pointer_to(types.uint64)
 f32_at, f64_at = _pointer_to(types.float32), _pointer_to(types.float64)
 
 
+@no_type_check
+def _call(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+    word = values[0].type
+    function = ir.FunctionType(ir.VoidType(), [word] * (len(values) - 1))
+    builder.call(builder.inttoptr(values[0], function.as_pointer()), values[1:])
+    return context.get_dummy_value()
+
+
 @intrinsic
 @no_type_check
-def _intrinsic_call(typing_context: Any, address: Any, valid: Any, scene: Any, packet: Any, arguments: Any) -> Any:
-    """Calls the C function ``void f(valid, scene, packet, arguments)`` at ``address``."""
-    signature = types.void(*[types.uintp] * 5)
-
-    @no_type_check
-    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        word = values[0].type
-        function = ir.FunctionType(ir.VoidType(), [word] * 4)
-        builder.call(builder.inttoptr(values[0], function.as_pointer()), values[1:])
-        return context.get_dummy_value()
-
-    return signature, generate
+def _call_packet(typing_context: Any, address: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Calls a C function such as `rtcIntersect16` at ``address``."""
+    return types.void(*[types.uintp] * 5), _call
 
 
-call_packet: Any = _intrinsic_call  # numba's types do not know that the typing context is not passed
+@intrinsic
+@no_type_check
+def _call_query(typing_context: Any, address: Any, a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
+    """Calls a C function such as `rtcPointQuery` at ``address``; what it returns is left alone."""
+    return types.void(*[types.uintp] * 6), _call
+
+
+call_packet: Any = _call_packet  # numba's types do not know that the typing context is not passed
+call_query: Any = _call_query

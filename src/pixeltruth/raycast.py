@@ -84,7 +84,7 @@ class Seen:
         self.object_from_camera = _inverse(camera_from_object)
         snapshot = caster.snapshot
         self._placed = (
-            PlacedScene(caster.scenes, snapshot.mesh_of_copy, camera_from_object) if snapshot.meshes else None
+            PlacedScene(caster.scenes, snapshot.mesh_of_copy, camera_from_object) if len(camera_from_object) else None
         )
 
     def trace(self, rays: Float64[np.ndarray, "h w 3"]) -> Hits:
@@ -96,7 +96,8 @@ class Seen:
         along, copy, triangle, weights = trace.trace(
             self._placed.handle,
             rays,
-            (self.viewpoint.near, self.viewpoint.far),
+            clip=(self.viewpoint.near, self.viewpoint.far),
+            radius=self._placed.radius,
             mesh_of_copy=self.caster.snapshot.mesh_of_copy,
             object_from_camera=self.object_from_camera,
             geometry=self.caster.geometry,

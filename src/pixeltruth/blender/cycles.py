@@ -59,7 +59,20 @@ def prepare(scene: bpy.types.Scene, quality: Quality, device: str) -> str:
     return name or "CPU"
 
 
+def gpus() -> list[str]:
+    """The GPUs that Cycles sees, with their back ends, the preferred one first."""
+    return [f"{device.type} {device.name}" for device in _found_gpus()]
+
+
 def _enable_gpu() -> str | None:
+    devices = _found_gpus()
+    for device in bpy.context.preferences.addons["cycles"].preferences.devices:
+        device.use = device in devices
+    return f"{devices[0].type} {devices[0].name}" if devices else None
+
+
+def _found_gpus() -> list[bpy.types.PropertyGroup]:
+    """Devices of the first back end that has any; it is selected."""
     preferences = bpy.context.preferences.addons["cycles"].preferences
     for backend in _BACKENDS:
         try:
@@ -69,10 +82,8 @@ def _enable_gpu() -> str | None:
         preferences.refresh_devices()
         devices = [device for device in preferences.devices if device.type == backend]
         if devices:
-            for device in preferences.devices:
-                device.use = device.type == backend
-            return f"{backend} {devices[0].name}"
-    return None
+            return devices
+    return []
 
 
 def render_light(scene: bpy.types.Scene, outputs: tuple[str, ...], *, seed: int, folder: Path) -> dict[str, np.ndarray]:

@@ -206,10 +206,14 @@ def _ending(code: int) -> str:
 
 
 def _environment(work: Path) -> dict[str, str]:
-    """The worker's own home for everything Blender would write to the user's: settings, add-ons, temporary files."""
-    scratch = str(work / "tmp")
-    blender = {name: scratch for name in ("BLENDER_USER_RESOURCES", "TMPDIR", "TMP", "TEMP")}
-    return {**os.environ, **blender, "PYTHONUNBUFFERED": "1"}
+    """The worker's own home for everything Blender would write to the user's: settings, add-ons, temporary files.
+
+    Views are made side by side in threads. So BLAS must not spin threads of its own, and the C library keeps freed
+    pages of large arrays (limits in bytes) rather than asking the kernel to zero new ones for every view.
+    """
+    blender = dict.fromkeys(("BLENDER_USER_RESOURCES", "TMPDIR", "TMP", "TEMP"), str(work / "tmp"))
+    memory = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**28))
+    return {**os.environ, **blender, **memory, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _rebuilt(event: dict[str, Any]) -> PixeltruthError:

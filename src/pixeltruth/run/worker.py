@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections import deque
@@ -20,6 +21,7 @@ from typing import Any, TextIO
 from pixeltruth.errors import PixeltruthError
 from pixeltruth.job import Job
 from pixeltruth.manifest import scene_folder, view_file
+from pixeltruth.run.doctor import apt_line, missing_libraries
 
 Emit = Callable[..., None]
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -38,12 +40,19 @@ def main() -> None:
         code = 0
     except PixeltruthError as error:
         emit(event="error", kind=type(error).__name__, message=str(error))
+    except ImportError as error:
+        emit(event="error", kind="RenderError", message=f"Blender cannot be loaded: {error}{_advice()}")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         if code and sys.exc_info()[0] is not None:
             sys.excepthook(*sys.exc_info())
         os._exit(code)
+
+
+def _advice() -> str:
+    missing = missing_libraries()
+    return f"; {apt_line(missing)}" if missing else "; pixeltruth doctor may say more"
 
 
 def _emitter(events: TextIO) -> Emit:
@@ -80,11 +89,14 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
     Raises:
         PixeltruthError: The scene, the job or the disk stands in the way; views already written stay.
     """
+    # Compiling takes about as long as Blender's start: side by side they cost half, and the next run finds them done
+    kernels = subprocess.Popen([sys.executable, "-P", "-m", "pixeltruth.run.warm"], stdin=subprocess.DEVNULL)
     from pixeltruth.blender.stage import set_stage  # Blender is loaded in this process only
     from pixeltruth.run.record import write_manifests
     from pixeltruth.run.views import ViewMaker
 
     stage = set_stage(job)
+    kernels.wait()
     maker = ViewMaker(job, stage, scratch=Path(request["scratch"]))
     write_manifests(job, stage)
     folder = Path(job.output) / scene_folder(1)

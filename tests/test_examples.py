@@ -1,0 +1,79 @@
+"""The examples do what they say: each is run as a user runs it, and what it leaves behind is looked at."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pixeltruth
+
+pytestmark = pytest.mark.blender
+pytest.importorskip("bpy", reason="needs the render environment (make test)")
+
+EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.py"))
+EDIBLE = {"apple_1", "apple_2", "apple_3", "egg_1", "egg_2", "orange_1", "orange_2", "lemon", "pear"}
+
+
+def run(name, folder):
+    """What an example prints."""
+    (script,) = [path for path in EXAMPLES if path.name.startswith(name)]
+    ran = subprocess.run([sys.executable, script, str(folder)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_every_example_is_short_and_says_how_to_run_it():
+    assert [path.name[:3] for path in EXAMPLES] == ["01_", "02_", "03_"]
+    for path in EXAMPLES:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 60, path.name
+        assert f"python examples/{path.name} FOLDER" in text
+
+
+def test_render_and_load(tmp_path):
+    said = run("01", tmp_path)
+    dataset = pixeltruth.load(tmp_path / "dataset")
+    assert len(dataset) == 2
+    for datapoint in dataset:
+        depth = datapoint.depth[np.isfinite(datapoint.depth)]
+        assert f"{datapoint.metadata['camera']}: depth {depth.min():.3f} to {depth.max():.3f} m" in said
+        for row in datapoint.instances:
+            assert row.area == (datapoint.instance == row.id).sum()
+            assert re.search(rf"{row.id} +{row.name} +{row.category} +{row.area} pixels", said)
+    assert {row.name for row in dataset[0].instances} >= {"bowl", "apple_1", "mug", "book_1"}
+    assert run("01", tmp_path) == said  # nothing is rendered twice
+
+
+def test_own_cameras_and_labels(tmp_path):
+    said = run("02", tmp_path)
+    dataset = pixeltruth.load(tmp_path / "dataset")
+    eyes = np.array([datapoint.viewpoint.world_from_camera[:3, 3] for datapoint in dataset])
+    angles = np.radians([-120, -90, -60])
+    np.testing.assert_allclose(eyes, np.column_stack([np.cos(angles), np.sin(angles), np.full(3, 0.4)]), atol=1e-12)
+    for datapoint in dataset:
+        target = datapoint.viewpoint.project(np.array([0, 0, 0.08]))
+        np.testing.assert_allclose(target, [79.5, 59.5], atol=1e-9)  # what they look at is in the middle
+        for row in datapoint.instances:
+            assert row.edible is (row.name in EDIBLE)
+            assert (datapoint.edible[datapoint.instance == row.id] == row.edible).all()
+        assert f"{datapoint.edible.mean():.1%} edible" in said
+    assert sum(row.edible for row in dataset[1].instances) >= 6
+
+
+def test_points_from_depth(tmp_path):
+    said = run("03", tmp_path)
+    gaps = [float(gap) for gap in re.findall(r"at most (\S+) m", said)]
+    assert len(gaps) == 2
+    assert max(gaps) < 1e-6
+    header, body = (tmp_path / "points.ply").read_text(encoding="utf-8").split("end_header\n")
+    rows = np.loadtxt(body.splitlines())
+    dataset = pixeltruth.load(tmp_path / "dataset")
+    hits = [datapoint.position[np.isfinite(datapoint.depth)] for datapoint in dataset]
+    assert f"element vertex {len(rows)}\n" in header
+    np.testing.assert_allclose(rows[:, :3], np.concatenate(hits), atol=2e-6)
+    colors = np.concatenate([datapoint.rgb[np.isfinite(datapoint.depth)] for datapoint in dataset])
+    np.testing.assert_array_equal(rows[:, 3:], colors)
+    assert rows[:, 3:].std() > 20
