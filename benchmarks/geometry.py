@@ -36,7 +36,7 @@ def main() -> None:
         growth.add_row(count, *_growth(caster))
         placing = take_turns({"": partial(caster.seen_from, viewpoint(SIZE))}, repeats=REPEATS)[""]
         built.add_row(count, f"{1e3 * seconds:.0f} ms", f"{1e3 * placing.least:.2f} / {1e3 * placing.median:.2f} ms")
-    show(labels, growth, "Required: linear, so the time for a million pixels must not grow.", built)
+    show(labels, growth, "Required: linear, so the time of a pixel must not grow with the picture.", built)
 
 
 def _labels(scene: Snapshot, caster: Caster) -> list[tuple[str, ...]]:

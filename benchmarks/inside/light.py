@@ -40,8 +40,8 @@ def find(scene: str, rounds: str) -> dict[str, Any]:
         found: dict[str, Any] = {
             f"{name} file": [_timed(lambda: light, write) for _ in range(FILES)] for name, write in files.items()
         }
-        for _ in range(int(rounds)):
-            for name, write in files.items():
+        for turn in range(int(rounds)):
+            for name, write in list(files.items())[:: 1 if turn % 2 == 0 else -1]:  # so that drift cancels
                 found.setdefault(name, []).append(_timed(partial(maker.light, planned), write))
         return found
 

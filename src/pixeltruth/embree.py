@@ -25,6 +25,8 @@ _TRIANGLES, _INSTANCES = 0, 122  # RTC_GEOMETRY_TYPE_TRIANGLE, RTC_GEOMETRY_TYPE
 _INDEX, _VERTEX, _TRANSFORM = 0, 1, 23  # RTC_BUFFER_TYPE_*
 _UINT, _UINT3, _FLOAT3, _FLOAT3X4_ROW_MAJOR = 0x5001, 0x5003, 0x9003, 0x9134  # RTC_FORMAT_*
 
+_LARGEST = 1.8e18  # Embree leaves out a triangle with a coordinate beyond this, or none at all (NaN)
+
 _POINTER, _UNSIGNED, _SIZE = ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "rtcNewDevice": (_POINTER, [ctypes.c_char_p]),
@@ -130,8 +132,8 @@ class MeshScene(_Scene):
 
     def __init__(self, vertices: Float32[np.ndarray, "v 3"], triangles: UInt32[np.ndarray, "t 3"]) -> None:
         super().__init__(_TRIANGLES)
-        finite = vertices[np.isfinite(vertices).all(axis=1)]  # Embree leaves out a triangle with any other corner
-        bounds = np.array([finite.min(axis=0), finite.max(axis=0)] if len(finite) else np.zeros((2, 3)), np.float64)
+        inside = vertices[(np.abs(vertices) < _LARGEST).all(axis=1)]
+        bounds = np.array([inside.min(axis=0), inside.max(axis=0)] if len(inside) else np.zeros((2, 3)), np.float64)
         self.centre: Float64[np.ndarray, 3] = bounds.mean(axis=0)
         self.radius = float(np.linalg.norm(bounds[1] - bounds[0])) / 2
         moved = np.empty((len(vertices) + 1, 3), dtype=np.float32)  # Embree reads 16 bytes at the last vertex

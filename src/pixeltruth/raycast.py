@@ -73,7 +73,7 @@ class Caster:
         rotation = viewpoint.world_from_camera[:3, :3].T
         placed = self.snapshot.world_from_object[:, :3].copy()
         placed[:, :, 3] -= viewpoint.world_from_camera[:3, 3]  # before rotating: exact far from the world's origin
-        return Seen(self, viewpoint, rotation @ placed)
+        return Seen(self, viewpoint, np.einsum("ij,njk->nik", rotation, placed))
 
 
 class Seen:
@@ -133,6 +133,9 @@ def render_geometry(
     Returns:
         Maps by name, shapes, dtypes and backgrounds as in the table of modalities.
     """
+    outputs = tuple(outputs)
+    if not segments and not any(TABLE[name].engine == "rays" for name in outputs):
+        return {}
     seen = caster.seen_from(viewpoint)
     hits = seen.trace(viewpoint.lens.rays())
     maps = {name: MAKERS[name](seen, hits) for name in outputs if name in MAKERS}
@@ -250,5 +253,9 @@ def _starts(lengths: list[int]) -> Int64[np.ndarray, " n"]:
 
 
 def _inverse(placed: Float64[np.ndarray, "n 3 4"]) -> Float64[np.ndarray, "n 3 4"]:
-    linear = np.linalg.inv(placed[:, :, :3])
-    return np.concatenate([linear, -linear @ placed[:, :, 3:]], axis=2)
+    """Inverse placements, by the adjugate: BLAS would wake threads that spin through the rays."""
+    x, y, z = placed[:, :, 0], placed[:, :, 1], placed[:, :, 2]
+    adjugate = np.stack([np.cross(y, z), np.cross(z, x), np.cross(x, y)], axis=1)
+    linear = adjugate / np.einsum("ni,ni->n", x, adjugate[:, 0])[:, None, None]
+    origin = -np.einsum("nij,nj->ni", linear, placed[:, :, 3])
+    return np.concatenate([linear, origin[:, :, None]], axis=2)

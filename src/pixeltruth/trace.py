@@ -1,10 +1,10 @@
-"""The compiled ray kernels: packets through Embree in float32, decided and refined in float64.
+"""The compiled ray kernels: packets through Embree in float32, decided in float64.
 
-A first pass finds where each ray ends. A second pass walks only a thin slab of depth around that place: Embree reports
-every triangle in it to a filter of ours, which intersects it in float64 and keeps the nearest. So neither float32 nor
-the order of a hierarchy decides which of two close surfaces a pixel belongs to. Where the slab turns out empty, float32
-took the wrong side of an edge: every triangle near that place is looked at, and if the ray meets none of them it goes
-on behind.
+Embree shows every triangle that a ray may meet to a filter of ours, which intersects it in float64 and keeps the
+nearest. A triangle that is kept ends the ray a thin slab behind itself, so that whatever lies that close is shown too:
+neither float32 nor the order of a hierarchy decides which of two close surfaces a pixel belongs to. Where float32 saw a
+triangle that float64 does not, it took the wrong side of an edge: every triangle near that place is looked at, and if
+the ray meets none of them it goes on behind.
 
 Kernels release the GIL, take plain arrays, and are cached on disk: addresses arrive as numbers, never as globals.
 """
@@ -35,8 +35,11 @@ EDGE = 1e-9  # weights this far below 0 still lie on the triangle, so that no ra
 
 # Words of the context that a query carries to the filter: Embree's own word, then addresses of arrays
 DIRECTIONS, PLACEMENTS, MESH_OF_COPY, VERTICES, VERTEX_START, TRIANGLES, TRIANGLE_START = range(1, 8)
-CLIP, BEST, WINNER, RAY = range(8, 12)  # RAY is no address but the ray that a point query is about
+LIMITS, BEST, WINNER, RAY = range(8, 12)  # RAY is no address but the ray that a point query is about
 PLACE_COPY, PLACE_DEPTH = 33, 34  # words of RTCPointQueryContext: instPrimID, instStackSize
+# Of each ray so far: parameter of the nearest, its two weights, and the nearest place that float32 alone saw
+DOUBT, ROWS_OF_BEST = 3, 4
+NEAREST, FARTHER, BESIDE = 2, 1, 0  # how a triangle was met
 
 Geometry = tuple[
     Float32[np.ndarray, "v 3"], Int64[np.ndarray, " m"], UInt32[np.ndarray, "t 3"], Int64[np.ndarray, " m"]
@@ -70,20 +73,19 @@ def trace(
     shape = rays.shape[:2]
     record = np.full(shape, np.inf), np.full(shape, MISS), np.empty(shape, np.uint32), np.empty((*shape, 2))
     packet, valid, query, place = _aligned(ROWS, PACKET), _aligned(PACKET), _aligned(8), _aligned(40)
-    directions, best, winner = np.zeros((PACKET, 3)), np.zeros((3, PACKET)), np.zeros((2, PACKET), np.uint32)
-    limits = np.array(clip, dtype=np.float64)
+    directions, best, winner = np.zeros((PACKET, 3)), np.zeros((ROWS_OF_BEST, PACKET)), np.zeros((2, PACKET), np.uint32)
+    limits = np.array([*clip, radius])
     arrays = (directions, object_from_camera, mesh_of_copy, *geometry, limits, best, winner)
     context = np.array([2**64 - 1, *(array.ctypes.data for array in arrays), 0], dtype=np.uint64)
     # RTCIntersectArguments: flags and the mask that allows every feature, context, filter, user geometry
-    every = 0xFFFFFFFF << 32
-    first = np.array([COHERENT | every, 0, 0, 0], dtype=np.uint64)
-    second = np.array([COHERENT | INVOKE_FILTER | every, context.ctypes.data, _address(_nearest), 0], dtype=np.uint64)
+    flags = COHERENT | INVOKE_FILTER | 0xFFFFFFFF << 32
+    how = np.array([flags, context.ctypes.data, _address(_choose), 0], dtype=np.uint64)
     functions = intersect_address(), point_query_address(), _address(_near)
-    scratch = (valid, packet, first, second, query, place, context)
+    scratch = (valid, packet, how, query, place, context)
     _trace(
         (*functions, scene, *(array.ctypes.data for array in scratch)),
         (packet, packet.view(np.uint32), valid.view(np.int32), directions, best, winner),
-        (query, place.view(np.uint32), context), rays, limits, radius, record,
+        (query, place.view(np.uint32), context), rays, limits, record,
     )  # fmt: skip
     return record
 
@@ -98,9 +100,9 @@ def _aligned(*shape: int) -> Float32[np.ndarray, "..."]:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _trace(addresses: Any, work: Any, near_work: Any, rays: Any, clip: Any, radius: Any, record: Any) -> None:
+def _trace(addresses: Any, work: Any, near_work: Any, rays: Any, limits: Any, record: Any) -> None:
     """The loop over packets; ``work`` and ``near_work`` are what the addresses point to, and are scratch."""
-    intersect, point_query, near, scene, valid_at, packet_at, first_at, second_at, query_at, place_at, at = addresses
+    intersect, point_query, near, scene, valid_at, packet_at, how_at, query_at, place_at, context_at = addresses
     floats, words, valid, directions, best, winner = work
     along, copies, triangle_of, weights = record
     height, width = along.shape
@@ -115,47 +117,43 @@ def _trace(addresses: Any, work: Any, near_work: Any, rays: Any, clip: Any, radi
                     for axis in range(3):
                         directions[k, axis] = rays[y, x, axis]
                         floats[axis, k], floats[4 + axis, k] = 0.0, rays[y, x, axis]
-                    floats[TNEAR, k], floats[TIME, k] = clip[0] * (1.0 - SLAB), 0.0
-                    floats[TFAR, k] = clip[1] * (1.0 + SLAB)
-                    words[MASK, k], words[ID, k], words[FLAGS, k] = MISS, k, 0
-                    words[GEOM, k] = words[INSTANCE, k] = MISS
+                    words[MASK, k], words[ID, k], words[FLAGS, k], floats[TIME, k] = MISS, k, 0, 0.0
+                    _start(floats, words, best, winner, k, limits[0] * (1.0 - SLAB), limits[1] * (1.0 + SLAB))
             while waiting > 0:
-                call_packet(intersect, valid_at, scene, packet_at, first_at)
-                for k in range(PACKET):
-                    if valid[k] != 0 and words[GEOM, k] == MISS:
-                        valid[k] = 0
-                        waiting -= 1
-                    if valid[k] != 0:
-                        winner[0, k] = winner[1, k] = MISS
-                        best[0, k] = np.inf
-                        middle, half = floats[TFAR, k], SLAB * (floats[TFAR, k] + radius)
-                        floats[TNEAR, k], floats[TFAR, k] = max(middle - half, 0.0), middle + half
-                        words[GEOM, k] = words[INSTANCE, k] = MISS
-                if waiting == 0:
-                    break
-                call_packet(intersect, valid_at, scene, packet_at, second_at)
+                call_packet(intersect, valid_at, scene, packet_at, how_at)
                 for k in range(PACKET):
                     if valid[k] == 0:
                         continue
-                    if best[0, k] == np.inf:
-                        _aim_query(near_work, directions, floats, k)
-                        call_query(point_query, scene, query_at, place_at, near, at)
-                    if best[0, k] == np.inf:  # float32 saw what is not there: go on behind the slab
-                        floats[TNEAR, k], floats[TFAR, k] = floats[TFAR, k], clip[1] * (1.0 + SLAB)
-                        continue
-                    y, x = top + k // TILE, left + k % TILE
-                    copies[y, x], triangle_of[y, x] = winner[0, k], winner[1, k]
-                    along[y, x], weights[y, x, 0], weights[y, x, 1] = best[0, k], best[1, k], best[2, k]
+                    doubt = best[DOUBT, k]
+                    half = SLAB * (doubt + limits[2])
+                    if doubt - half < best[0, k]:  # float32 saw something nearer that is not there
+                        _aim_query(near_work, directions, k, doubt, half)
+                        call_query(point_query, scene, query_at, place_at, near, context_at)
+                        if not best[0, k] <= doubt + half:
+                            _start(floats, words, best, winner, k, doubt + half, limits[1] * (1.0 + SLAB))
+                            continue
                     valid[k] = 0
                     waiting -= 1
+                    if best[0, k] < np.inf:
+                        y, x = top + k // TILE, left + k % TILE
+                        copies[y, x], triangle_of[y, x] = winner[0, k], winner[1, k]
+                        along[y, x], weights[y, x, 0], weights[y, x, 1] = best[0, k], best[1, k], best[2, k]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _aim_query(near_work: Any, directions: Any, floats: Any, k: Any) -> None:
-    """Prepares the query for all triangles near the slab of ray ``k``: a sphere around it."""
+def _start(floats: Any, words: Any, best: Any, winner: Any, k: Any, near: Any, far: Any) -> None:
+    """Sets ray ``k`` to look between two parameters, having met nothing."""
+    floats[TNEAR, k], floats[TFAR, k] = near, far
+    words[GEOM, k] = words[INSTANCE, k] = winner[0, k] = winner[1, k] = MISS
+    best[0, k] = best[DOUBT, k] = np.inf
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _aim_query(near_work: Any, directions: Any, k: Any, middle: Any, half: Any) -> None:
+    """Prepares the query for all triangles near a place of ray ``k``: a sphere around it."""
     query, place, context = near_work
-    middle, half = (floats[TNEAR, k] + floats[TFAR, k]) / 2.0, (floats[TFAR, k] - floats[TNEAR, k]) / 2.0
     length = 0.0
     for axis in range(3):
         query[axis] = middle * directions[k, axis]
@@ -175,18 +173,24 @@ def _address(callback: Any) -> int:
 
 
 @no_type_check
-def _nearest(arguments: Any) -> Any:
-    """Embree's filter (RTCFilterFunctionN): intersects what it is shown in float64, keeps the nearest, rejects all.
-
-    Rejecting keeps the ray going, so that it is shown everything in its slab.
-    """
+def _choose(arguments: Any) -> Any:
+    """Embree's filter (RTCFilterFunctionN): accepts what is nearest in float64, and lets the ray go a slab further."""
     valid, context = i32_at(arguments[0]), u64_at(arguments[2])
     ray, hit, count = u32_at(arguments[3]), u32_at(arguments[4]), np.int64(arguments[5] & np.uint64(0xFFFFFFFF))
+    reach = numba.carray(f32_at(arguments[3]), ((TFAR + 1) * count,))
+    scene = _opened(context)
+    best, limits = scene[-2], scene[0]
     for i in range(count):
-        if valid[i] != 0:
+        if valid[i] == 0:
+            continue
+        k, end = np.int64(ray[ID * count + i]), reach[TFAR * count + i]
+        met = _consider(scene, k, hit[HIT_COPY * count + i], hit[HIT_PRIM * count + i])
+        if met == NEAREST:
+            reach[TFAR * count + i] = end + SLAB * (end + limits[2])
+        else:
             valid[i] = 0
-            k = np.int64(ray[ID * count + i])
-            _consider(context, k, hit[HIT_COPY * count + i], hit[HIT_PRIM * count + i])
+            if met == BESIDE:
+                best[DOUBT, k] = min(best[DOUBT, k], end)
     return 0
 
 
@@ -195,31 +199,46 @@ def _near(arguments: Any) -> Any:
     """Embree's point query (RTCPointQueryFunction): intersects a triangle near the ray, keeps the nearest."""
     context, place = u64_at(arguments[1]), u32_at(arguments[3])
     prim = np.uint32(arguments[2] & np.uint64(0xFFFFFFFF))
-    _consider(context, np.int64(context[RAY]), place[PLACE_COPY], prim)
+    _consider(_opened(context), np.int64(context[RAY]), place[PLACE_COPY], prim)
     return 0  # the radius stays
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _consider(context: Any, k: Any, copy: Any, prim: Any) -> None:
+def _opened(context: Any) -> Any:
+    """The arrays behind a context's addresses."""
+    return (
+        f64_at(context[LIMITS]), f64_at(context[DIRECTIONS]), f64_at(context[PLACEMENTS]),
+        i64_at(context[MESH_OF_COPY]), f32_at(context[VERTICES]), i64_at(context[VERTEX_START]),
+        u32_at(context[TRIANGLES]), i64_at(context[TRIANGLE_START]),
+        numba.carray(f64_at(context[BEST]), (ROWS_OF_BEST, PACKET)),
+        numba.carray(u32_at(context[WINNER]), (2, PACKET)),
+    )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _consider(scene: Any, k: Any, copy: Any, prim: Any) -> Any:
     """Intersects ray ``k`` with one triangle in float64 and keeps it where it is the nearest so far."""
-    clip = numba.carray(f64_at(context[CLIP]), (2,))
-    best, winner = numba.carray(f64_at(context[BEST]), (3, PACKET)), numba.carray(u32_at(context[WINNER]), (2, PACKET))
-    triangles, mesh = u32_at(context[TRIANGLES]), i64_at(context[MESH_OF_COPY])[np.int64(copy)]
-    face = 3 * (i64_at(context[TRIANGLE_START])[mesh] + np.int64(prim))
-    start = i64_at(context[VERTEX_START])[mesh]
+    limits, directions, placements, mesh_of_copy, vertices, vertex_start, triangles, triangle_start, best, winner = (
+        scene
+    )
+    mesh = mesh_of_copy[np.int64(copy)]
+    face, start = 3 * (triangle_start[mesh] + np.int64(prim)), vertex_start[mesh]
     t, b1, b2 = _intersect(
-        f64_at(context[PLACEMENTS]), 12 * np.int64(copy), f64_at(context[DIRECTIONS]), 3 * k,
-        f32_at(context[VERTICES]), 3 * (start + np.int64(triangles[face])),
+        placements, 12 * np.int64(copy), directions, 3 * k, vertices, 3 * (start + np.int64(triangles[face])),
         3 * (start + np.int64(triangles[face + 1])), 3 * (start + np.int64(triangles[face + 2])),
     )  # fmt: skip
     # Written so that NaN, an edge-on triangle, is not inside
-    if not (b1 >= -EDGE and b2 >= -EDGE and b1 + b2 <= 1.0 + EDGE and t > 0.0 and clip[0] <= t <= clip[1]):
-        return
+    if not (b1 >= -EDGE and b2 >= -EDGE and b1 + b2 <= 1.0 + EDGE):
+        return BESIDE
     lower = copy < winner[0, k] or (copy == winner[0, k] and prim < winner[1, k])
-    if t < best[0, k] - SAME * t or (t <= best[0, k] + SAME * t and lower):
-        best[0, k], best[1, k], best[2, k] = t, b1, b2
-        winner[0, k], winner[1, k] = copy, prim
+    nearer = t < best[0, k] - SAME * t or (t <= best[0, k] + SAME * t and lower)
+    if not (nearer and t > 0.0 and limits[0] <= t <= limits[1]):
+        return FARTHER
+    best[0, k], best[1, k], best[2, k] = t, b1, b2
+    winner[0, k], winner[1, k] = copy, prim
+    return NEAREST
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

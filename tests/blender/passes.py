@@ -1,8 +1,12 @@
 """What Cycles itself sees through the same camera: its own passes, one sample at each pixel's centre."""
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import OpenEXR
+
+from pixeltruth.raycast import Caster, render_geometry
 
 PASSES = {"use_pass_object_index": "IndexOB", "use_pass_z": "Depth", "use_pass_material_index": "IndexMA",
           "use_pass_normal": "Normal"}  # fmt: skip
@@ -41,3 +45,23 @@ def passes(stage, folder, view=None):
         "alpha": channels["Combined.A"],
         "light": np.stack([channels[f"Combined.{axis}"] for axis in "RGB"], axis=-1),
     }
+
+
+def assert_same_ids(stage, folder, view=None):
+    """Asserts that the instance map is Cycles' object index, and returns both.
+
+    Cycles' sample lies up to half a filter width (0.005 px) beside the pixel's centre: an index counts as equal where a
+    ray that far away, in one of eight directions, gives it.
+    """
+    view, caster = view or stage.views[0], Caster(stage.inventory.snapshot)
+    theirs, lens = passes(stage, folder, view), view.viewpoint.lens
+    explained = np.zeros(theirs["index"].shape, dtype=bool)
+    maps = {}
+    for du, dv in ((x, y) for x in (0.006, -0.006, 0) for y in (0.006, -0.006, 0)):  # the centre comes last
+        aside = replace(view.viewpoint, lens=replace(lens, cx=lens.cx + du, cy=lens.cy + dv))
+        maps = render_geometry(caster, aside, ["instance", "depth", "normals", "material"])
+        assert maps["instance"].shape == explained.shape
+        explained |= maps["instance"] == theirs["index"]
+    assert explained.all(), f"{(~explained).sum()} pixels at {np.argwhere(~explained)[:5].tolist()}"
+    assert (maps["instance"] != theirs["index"]).sum() <= 3
+    return maps, theirs

@@ -123,7 +123,7 @@ def test_overwrite_deletes_only_what_a_run_makes(scene, tmp_path):
     ("changes", "error", "message"),
     [
         ({"map_by": "weight"}, SceneError, r"no 'weight' on 'Cube', 'Plane', 'Sphere'.*--default weight="),
-        ({"cameras": None}, SceneError, r"scene\.blend: the scene has no camera; pass --cameras"),
+        ({"cameras": None}, SceneError, r"scene\.blend: the scene has no camera that renders; pass --cameras"),
         ({"device": "gpu", "rgb": True}, JobError, r"--device gpu: Cycles sees no GPU here"),
     ],
 )

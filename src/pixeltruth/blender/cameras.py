@@ -36,13 +36,22 @@ class Picture:
 
 
 def picture_of(render: bpy.types.RenderSettings) -> Picture:
-    """What a render with these settings will measure: percentage, pixel aspect and border included."""
+    """What a render with these settings will measure: percentage, pixel aspect and border included.
+
+    Raises:
+        SceneError: There is no pixel in it.
+    """
     width = render.resolution_x * render.resolution_percentage // 100
     height = render.resolution_y * render.resolution_percentage // 100
     left, right, low, high = 0, width, 0, height
-    if render.use_border:
-        left, right = int(render.border_min_x * width), int(render.border_max_x * width)
-        low, high = int(render.border_min_y * height), int(render.border_max_y * height)
+    if render.use_border:  # Blender rounds in float32: 0.7 of 100 pixels is 70
+        left, right = (int(np.float32(x) * np.float32(width)) for x in (render.border_min_x, render.border_max_x))
+        low, high = (int(np.float32(y) * np.float32(height)) for y in (render.border_min_y, render.border_max_y))
+    if right <= left or high <= low:
+        raise SceneError(
+            f"the render settings give a picture of {right - left}x{high - low} pixels; "
+            f"set resolution, percentage and border so that there is one, or pass --resolution"
+        )
     aspect = render.pixel_aspect_y / render.pixel_aspect_x
     return Picture(width, height, aspect, left, height - high, right, height - low)
 
@@ -78,7 +87,8 @@ def pose_of(matrix: Float64[np.ndarray, "4 4"], name: str) -> Float64[np.ndarray
     Raises:
         SceneError: The camera is sheared or flattened by its parents.
     """
-    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    with np.errstate(invalid="ignore"):
+        axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     u, _, vt = np.linalg.svd(axes) if np.isfinite(axes).all() else (axes, axes, axes)
     rotation = u @ vt
     if not np.allclose(rotation, axes, atol=1e-5) or np.linalg.det(rotation) < 0:

@@ -37,7 +37,7 @@ def evaluate(scene: bpy.types.Scene, read: Callable[[bpy.types.Depsgraph], T]) -
         What ``read`` returned.
 
     Raises:
-        RenderError: Blender did not call the engine.
+        RenderError: Blender refused to render, or did not call the engine.
     """
     results: list[T] = []
     failures: list[Exception] = []
@@ -55,6 +55,8 @@ def evaluate(scene: bpy.types.Scene, read: Callable[[bpy.types.Depsgraph], T]) -
     scene.render.engine = _Evaluation.bl_idname
     try:
         bpy.ops.render.render(scene=scene.name)
+    except RuntimeError as error:
+        raise RenderError(f"Blender cannot evaluate the scene: {str(error).strip().splitlines()[-1]}") from error
     finally:
         scene.render.engine = engine
     if failures:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from pixeltruth.blender.snapshot import Copy, Survey, material_ids, slot_table
+from pixeltruth.blender.snapshot import Survey, material_ids, slot_table
 from pixeltruth.errors import SceneError
 from pixeltruth.identity import (
     Instance,
     Key,
     assign_ids,
+    is_number,
     key_order,
     numeric_keys,
     owner_of,
@@ -62,25 +63,27 @@ def take_inventory(found: Survey, job: Job, world: Mapping[str, Value]) -> Inven
     found.copies.sort(key=lambda copy: key_order(copy.chain[0].key))
     owned = [copy.chain[owner_of(copy.chain) :] for copy in found.copies]
     ids = assign_ids(chain[0] for chain, copy in zip(owned, found.copies, strict=True) if not copy.holdout)
-    instances = _instances(found.copies, ids, keys=keys, defaults=job.default_values)
+    instances = _instances(found, ids, keys=keys, defaults=job.default_values)
     snapshot = _snapshot(found, ids, material_ids(found.copies))
     rows, segments, background = _segments(snapshot, instances, keys=keys, world=world)
     return Inventory(snapshot, instances, material_ids(found.copies), rows, segments, background)
 
 
 def _instances(
-    copies: Sequence[Copy], ids: Mapping[Key, int], *, keys: Sequence[str], defaults: Mapping[str, Value]
+    found: Survey, ids: Mapping[Key, int], *, keys: Sequence[str], defaults: Mapping[str, Value]
 ) -> tuple[Instance, ...]:
     instances: dict[int, Instance] = {}
     lacking: dict[str, list[str]] = {key: [] for key in keys}
-    for copy in copies:
+    used = [np.unique(mesh.material_slots).tolist() for mesh in found.meshes]
+    for copy in found.copies:
         if copy.holdout:
             continue
         chain = copy.chain[owner_of(copy.chain) :]
         values, missing = values_of(chain, keys, defaults)
         for key in missing:
             lacking[key].append(chain[0].name)
-        materials = tuple(sorted({name for name in copy.slots if name is not None}))
+        names = (copy.slots[slot] for slot in used[copy.mesh])
+        materials = tuple(sorted({name for name in names if name is not None}))
         instance = Instance(ids[chain[0].key], chain[0].name, chain[0].key, values, materials)
         known = instances.setdefault(instance.id, instance)
         instances[instance.id] = _merged(known, instance)
@@ -89,8 +92,8 @@ def _instances(
 
 
 def _merged(one: Instance, other: Instance) -> Instance:
-    """Copies of one instance as one entry: its first key, all of its materials."""
-    if one.values != other.values:
+    """Copies of one instance as one entry: its first key and name, all of its materials."""
+    if {**one.values, "name": None} != {**other.values, "name": None}:
         raise SceneError(
             f"objects {one.name!r} and {other.name!r} share instance id {one.id} but differ in {dict(one.values)} "
             f"and {dict(other.values)}; give them different ids or the same values"
@@ -122,12 +125,12 @@ def _segments(
     segments: dict[str, np.ndarray] = {}
     background: dict[str, Value] = {}
     for key in numeric_keys(keys, instances):
-        empty = world.get(key, 0)
-        if isinstance(empty, bool) or not isinstance(empty, int | float):
+        empty: Any = world.get(key, 0)
+        if not is_number(empty):
             raise SceneError(f"the world's {key!r} is {empty!r}; as a background value it must be a number")
+        if key not in world and instances and all(isinstance(i.values[key], bool) for i in instances):
+            empty = False
         values: list[Any] = [by_id[id_].values[key] if id_ else empty for id_ in snapshot.instance_of_copy.tolist()]
-        if len(values) > 0 and all(isinstance(value, bool) for value in values):
-            empty = bool(empty)
         row = segment_map(key, [empty, *values])
         rows.append(row)
         background[key] = empty

@@ -28,8 +28,9 @@ def open_scene(path: Path) -> bpy.types.Scene:
     try:
         bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=True, use_scripts=False)
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].removeprefix("Error: ")
-        raise SceneError(f"{path}: Blender cannot open it: {reason}") from error
+        reason = str(error).strip().splitlines()[-1].removeprefix("Error: ").removesuffix(f' in file "{path}"')
+        reason = reason.rpartition(f"{path}': ")[2]  # Blender repeats the path
+        raise SceneError(f"{path}: Blender cannot open it: {reason}; give a whole .blend file") from error
     return bpy.context.scene
 
 
@@ -46,10 +47,12 @@ def run_setup(path: Path, scene: bpy.types.Scene) -> None:
         setup(scene)
     except JobError:
         raise
-    except Exception as error:  # the user's code may raise anything; it becomes one line with its place
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else "?")
-        raise JobError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # the user's code may raise anything; it becomes one line with its place
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        if isinstance(error, SyntaxError) and error.filename == str(path):
+            lines.append(error.lineno)
+        where = f", line {lines[-1]}" if lines else ""
+        raise JobError(f"{path}{where}: {type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
 def silence(scene: bpy.types.Scene) -> list[ReportEntry]:
@@ -66,6 +69,7 @@ def silence(scene: bpy.types.Scene) -> list[ReportEntry]:
     render.use_compositing = render.use_sequencer = render.use_stamp = render.use_freestyle = False
     render.use_multiview = render.use_render_cache = False
     render.use_overwrite, render.use_file_extension = True, False
+    scene.cycles.use_camera_cull = scene.cycles.use_distance_cull = False
     render.threads_mode = "AUTO"
     render.dither_intensity = 0.0
     if render.use_border:
@@ -92,8 +96,14 @@ def _switch_off(scene: bpy.types.Scene) -> Iterator[str]:
         yield "stereo views are off: give each eye as a camera"
     if render.use_border and not render.use_crop_to_border:
         yield "the picture is cropped to the render border"
+    if _culls(scene):
+        yield "culling is off: objects outside the picture or far away would be left out of it"
     if render.engine != "CYCLES":
         yield f"pictures are rendered by Cycles instead of {render.engine}"
+
+
+def _culls(scene: bpy.types.Scene) -> bool:
+    return scene.render.use_simplify and (scene.cycles.use_camera_cull or scene.cycles.use_distance_cull)
 
 
 def _rendered_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:

@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import bpy
 import numpy as np
 from jaxtyping import Float64, UInt32
 
+from pixeltruth.blender.chains import ChainReader
 from pixeltruth.blender.meshes import read_mesh
-from pixeltruth.blender.unseen import notes_on
-from pixeltruth.identity import Chain, Node
+from pixeltruth.blender.unseen import notes_on, notes_on_all
+from pixeltruth.identity import Chain
 from pixeltruth.manifest import ReportEntry
 from pixeltruth.snapshot import Mesh
 from pixeltruth.view import Value
 
-_NO_ID = 2**31 - 1  # Blender fills unused levels of a persistent id with the largest int
 _LINEAR_LIMIT = 1e-6  # a placement flatter than this has no usable inverse; its mesh is placed beforehand
 
 
@@ -52,8 +51,7 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
 
     Args:
         depsgraph: Evaluated for rendering.
-        keys: Properties and attributes wanted on each chain.
-        labels: Properties by object name, which win over the object's own.
+        keys, labels: As for `ChainReader`.
 
     Returns:
         Meshes, copies and what the rays will not see as Cycles does.
@@ -61,113 +59,78 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
     Raises:
         SceneError: A value cannot be stored.
     """
-    found = Survey()
-    meshes: dict[int, int] = {}
-    chains = _ChainReader(depsgraph.view_layer, keys, labels)
+    found = Survey(notes=notes_on_all(depsgraph))
+    meshes: dict[int, int | None] = {}
+    noted: set[tuple[str, str, bool, bool]] = set()
+    chains, placings = ChainReader(depsgraph, keys, labels), _Placings(depsgraph.view_layer)
     for entry in depsgraph.object_instances:
-        found.notes += notes_on(entry)
-        if entry.object.type != "MESH" or not _seen_by_cameras(entry, depsgraph.view_layer):
+        placing = placings.of(entry)
+        if not placing.seen:
             continue
-        data = entry.object.data
-        index = meshes.get(data.as_pointer())
-        if index is None:
-            index = meshes[data.as_pointer()] = len(found.meshes)
-            found.meshes.append(read_mesh(data))
-        if len(found.meshes[index].triangles) > 0:
-            found.copies.append(_copy(entry, index, chains))
+        note = entry.object.name_full, entry.object.type, entry.show_self, entry.show_particles
+        if note not in noted:
+            noted.add(note)
+            found.notes += notes_on(entry, depsgraph)
+        if entry.object.type != "MESH" or not entry.show_self:
+            continue
+        pointer = entry.object.data.as_pointer()
+        if pointer not in meshes:
+            meshes[pointer] = _add_mesh(found, entry.object.data)
+        index = meshes[pointer]
+        if index is not None:
+            slots = _slots(entry.object, depsgraph.view_layer.material_override)
+            matrix = np.array(entry.matrix_world, dtype=np.float64)
+            found.copies.append(Copy(index, matrix, chains.of(entry), slots, placing.holdout))
     return _without_flat_placements(found)
 
 
-def _copy(entry: bpy.types.DepsgraphObjectInstance, mesh: int, chains: "_ChainReader") -> Copy:
-    data = entry.object.data
-    slots = [slot.material for slot in entry.object.material_slots]
-    slots += list(data.materials)[len(slots) :]  # geometry nodes put materials on the mesh alone
-    return Copy(
-        mesh=mesh,
-        world_from_object=np.array(entry.matrix_world, dtype=np.float64),
-        chain=chains.of(entry),
-        slots=tuple(None if material is None else material.name for material in slots) or (None,),
-        holdout=any(o.is_holdout or o.original.holdout_get(view_layer=chains.layer) for o in _placed_by(entry)),
-    )
+def _add_mesh(found: Survey, data: bpy.types.Mesh) -> int | None:
+    """Index of a mesh that is read now; None where it has no triangle."""
+    mesh = read_mesh(data)
+    if len(mesh.triangles) == 0:
+        return None
+    found.meshes.append(mesh)
+    return len(found.meshes) - 1
 
 
-def _placed_by(entry: bpy.types.DepsgraphObjectInstance) -> tuple[bpy.types.Object, ...]:
-    """The object and, for a copy, its instancer."""
-    return (entry.object, entry.parent) if entry.is_instance else (entry.object,)
+def _slots(owner: bpy.types.Object, override: bpy.types.Material | None) -> tuple[str | None, ...]:
+    slots = [slot.material for slot in owner.material_slots]
+    slots += list(owner.data.materials)[len(slots) :]  # geometry nodes put materials on the mesh alone
+    if override is not None:
+        slots = [override] * max(len(slots), 1)
+    return tuple(None if material is None else material.name_full for material in slots) or (None,)
 
 
-def _seen_by_cameras(entry: bpy.types.DepsgraphObjectInstance, layer: bpy.types.ViewLayer) -> bool:
-    return entry.show_self and all(
-        owner.visible_camera and not owner.original.indirect_only_get(view_layer=layer) for owner in _placed_by(entry)
-    )
+@dataclass(frozen=True)
+class _Placing:
+    """What decides whether cameras see an entry.
 
-
-class _ChainReader:
-    """Chains of entries; properties of each object are read once."""
-
-    def __init__(
-        self, layer: bpy.types.ViewLayer, keys: Sequence[str], labels: Mapping[str, Mapping[str, Value]]
-    ) -> None:
-        self.layer = layer
-        self.keys = tuple(dict.fromkeys((*keys, "instance_id", "category_id")))
-        self.labels = labels
-        self._facts: dict[str, tuple[dict[str, Value], dict[str, Value]]] = {}
-
-    def of(self, entry: bpy.types.DepsgraphObjectInstance) -> Chain:
-        """The object, its parents, its instancer and that one's parents."""
-        instancer = entry.parent if entry.is_instance else None
-        nodes, path = [], self._path(entry)
-        for depth, owner in enumerate(_ancestors(entry.object, stop=instancer)):
-            nodes.append(self._node(owner, path if depth == 0 else _path_of_parent(path, instancer)))
-        nodes += [self._node(owner, ()) for owner in _ancestors(instancer, stop=None)]
-        return tuple(nodes)
-
-    def _path(self, entry: bpy.types.DepsgraphObjectInstance) -> tuple[str | int, ...]:
-        if not entry.is_instance:
-            return ()
-        return (entry.parent.name_full, *(number for number in entry.persistent_id if number != _NO_ID))
-
-    def _node(self, owner: bpy.types.Object, path: tuple[str | int, ...]) -> Node:
-        name = owner.name_full
-        if name not in self._facts:
-            properties = {key: plain(owner[key]) for key in self.keys if key in owner}
-            attributes = {key: plain(getattr(owner, key)) for key in self.keys if key in owner.bl_rna.properties}
-            self._facts[name] = properties | dict(self.labels.get(owner.name, {})), attributes
-        properties, attributes = self._facts[name]
-        return Node(name, path, properties, attributes)
-
-
-def _path_of_parent(path: tuple[str | int, ...], instancer: bpy.types.Object | None) -> tuple[str | int, ...]:
-    """A parent inside a copied collection stands for the same copy as its children.
-
-    The first number of a persistent id counts objects within the innermost collection, so it is not the parent's.
+    Attributes:
+        seen: They do.
+        holdout: They see a hole.
     """
-    if instancer is not None and instancer.instance_type == "COLLECTION":
-        return (path[0], *path[2:])
-    return path
+
+    seen: bool
+    holdout: bool
 
 
-def _ancestors(owner: bpy.types.Object | None, *, stop: bpy.types.Object | None) -> list[bpy.types.Object]:
-    found = []
-    while owner is not None and (stop is None or owner.name_full != stop.name_full):
-        found.append(owner)
-        owner = owner.parent
-    return found
+class _Placings:
+    """As Cycles has it: a copy is what its top instancer is, but both need to be visible to cameras."""
 
+    def __init__(self, layer: bpy.types.ViewLayer) -> None:
+        self._layer = layer
+        self._known: dict[str, _Placing] = {}
 
-def plain(value: Any) -> Value:
-    """A property as JSON has it: vectors and arrays as lists, data-blocks by name."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, bpy.types.ID):
-        return str(value.name)
-    if hasattr(value, "to_list"):
-        return plain(value.to_list())
-    if hasattr(value, "to_dict"):
-        return str(value.to_dict())
-    if hasattr(value, "__iter__"):
-        return [plain(part) for part in value]
-    return str(value)
+    def of(self, entry: bpy.types.DepsgraphObjectInstance) -> _Placing:
+        """The placing of one entry."""
+        placer = entry.parent if entry.is_instance else entry.object
+        name = placer.name_full
+        if name not in self._known:
+            holdout = placer.is_holdout or placer.original.holdout_get(view_layer=self._layer)
+            indirect = not holdout and placer.original.indirect_only_get(view_layer=self._layer)
+            self._known[name] = _Placing(placer.visible_camera and not indirect, holdout)
+        placing = self._known[name]
+        return placing if entry.object.visible_camera else _Placing(seen=False, holdout=placing.holdout)
 
 
 def _without_flat_placements(found: Survey) -> Survey:

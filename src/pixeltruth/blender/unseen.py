@@ -14,26 +14,50 @@ _NO_MESH = {
 }
 
 
-def notes_on(entry: bpy.types.DepsgraphObjectInstance) -> list[ReportEntry]:
-    """Notes on one entry of a dependency graph."""
-    return [ReportEntry(object=entry.object.name, problem=problem) for problem in _problems(entry.object)]
+def notes_on(entry: bpy.types.DepsgraphObjectInstance, depsgraph: bpy.types.Depsgraph) -> list[ReportEntry]:
+    """Notes on one entry of a dependency graph that cameras see."""
+    owner = entry.object
+    problems = list(_hair_problems(owner)) if entry.show_particles else []
+    problems += _problems(owner, depsgraph) if entry.show_self else []
+    return [ReportEntry(object=owner.name, problem=problem) for problem in problems]
 
 
-def _problems(owner: bpy.types.Object) -> Iterator[str]:
+def notes_on_all(depsgraph: bpy.types.Depsgraph) -> list[ReportEntry]:
+    """Notes on what concerns every object."""
+    layer, world, notes = depsgraph.view_layer, depsgraph.scene.world, []
+    if not layer.use_solid:
+        notes.append(ReportEntry(object=layer.name, problem="this view layer renders no surfaces; they are traced"))
+    tree = None if world is None or not world.use_nodes else world.node_tree
+    output = None if tree is None else tree.get_output_node("CYCLES")
+    if output is not None and output.inputs["Volume"].is_linked:
+        notes.append(ReportEntry(object=world.name, problem="the world's volume is not traced"))
+    return notes
+
+
+def _hair_problems(owner: bpy.types.Object) -> Iterator[str]:
+    for modifier in owner.modifiers:
+        if modifier.type == "PARTICLE_SYSTEM" and modifier.show_render:
+            settings = modifier.particle_system.settings
+            if settings.type == "HAIR" and settings.render_type == "PATH":
+                yield f"hair of particle system {modifier.particle_system.name!r} is not traced"
+
+
+def _problems(owner: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Iterator[str]:
     if owner.type in _NO_MESH:
         yield _NO_MESH[owner.type]
+    if owner.type == "LIGHT" and owner.data.type != "SUN":
+        yield "a lamp that the camera sees is not traced"
     if owner.type != "MESH":
         return
-    for system in owner.particle_systems:
-        if system.settings.type == "HAIR" and system.settings.render_type == "PATH":
-            yield f"hair of particle system {system.name!r} is not traced"
     if owner.is_shadow_catcher:
         yield "a shadow catcher is traced as a surface"
-    if getattr(getattr(owner, "cycles", None), "use_adaptive_subdivision", False):
+    experimental = depsgraph.scene.cycles.feature_set == "EXPERIMENTAL"
+    if experimental and owner.cycles.use_adaptive_subdivision and any(m.type == "SUBSURF" for m in owner.modifiers):
         yield "adaptive subdivision is not traced: the surface is the one without it"
-    for slot in owner.material_slots:
-        if slot.material is not None:
-            yield from (f"material {slot.material.name!r}: {p}" for p in _material_problems(slot.material))
+    override = depsgraph.view_layer.material_override
+    for material in [slot.material for slot in owner.material_slots] if override is None else [override]:
+        if material is not None:
+            yield from (f"material {material.name!r}: {problem}" for problem in _material_problems(material))
 
 
 def _material_problems(material: bpy.types.Material) -> Iterator[str]:
@@ -50,7 +74,7 @@ def _material_problems(material: bpy.types.Material) -> Iterator[str]:
 
 
 def _transparent(node: bpy.types.Node) -> bool:
-    if node.type in {"BSDF_TRANSPARENT", "HOLDOUT"}:
+    if node.type in {"BSDF_TRANSPARENT", "BSDF_RAY_PORTAL", "HOLDOUT"}:
         return True
     alpha = node.inputs.get("Alpha") if node.type == "BSDF_PRINCIPLED" else None
     return alpha is not None and (alpha.is_linked or alpha.default_value < 1.0)

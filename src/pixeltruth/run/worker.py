@@ -94,9 +94,14 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
     from pixeltruth.blender.stage import set_stage  # Blender is loaded in this process only
     from pixeltruth.run.record import write_manifests
     from pixeltruth.run.views import ViewMaker
+    from pixeltruth.run.warm import compile_shading
 
-    stage = set_stage(job)
-    kernels.wait()
+    try:
+        stage = set_stage(job)
+        compile_shading()
+        kernels.wait()
+    finally:
+        kernels.kill()
     maker = ViewMaker(job, stage, scratch=Path(request["scratch"]))
     write_manifests(job, stage)
     folder = Path(job.output) / scene_folder(1)

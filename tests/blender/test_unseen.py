@@ -1,0 +1,226 @@
+"""What the rays do not see as Cycles does is named, once and with its object; a clean scene has nothing to name."""
+
+import bpy
+import pytest
+
+from blender.arrange import add_camera, add_instance, add_material, add_nodes, add_object, collect, set_size
+from blender.build import add_box, job_for, save
+from pixeltruth.blender.stage import set_stage
+from pixeltruth.errors import SceneError
+
+pytestmark = pytest.mark.blender
+
+
+@pytest.fixture(autouse=True)
+def scene():
+    add_camera()
+    set_size(24, 18)
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    return scene
+
+
+def notes(tmp_path, **job):
+    stage = set_stage(job_for(save(tmp_path), map_by=(), **job))
+    return [(entry.object, entry.problem) for entry in stage.report]
+
+
+def test_a_clean_scene_has_no_notes(tmp_path):
+    """Whatever looks as if it could differ, and does not."""
+    plain = add_box("plain")
+    plain.data.materials.append(add_material("solid"))
+    plain.data.materials.append(None)
+    glass = add_material("glass", principled(**{"Transmission Weight": 1.0}))
+    glass.use_backface_culling = True
+    flat = bpy.data.materials.new("no nodes")
+    flat.use_nodes, flat.diffuse_color = False, (1, 0, 0, 0.2)
+    bump = add_material("bump", displaced)
+    bump.displacement_method = "BUMP"
+    for number, material in enumerate((glass, flat, bump)):
+        add_box(material.name, location=(3 * number, 0, 3)).data.materials.append(material)
+    plain.modifiers.new("s", "SUBSURF")
+    plain.cycles.use_adaptive_subdivision = True  # without effect where the feature set is not experimental
+    add_object("lamp", bpy.data.lights.new("lamp", "POINT"), location=(0, -3, 3))  # a new lamp hides from cameras
+    add_hair("objects", render_type="OBJECT", instance_object=plain)
+    add_hair("off").modifiers[0].show_render = False
+    add_instance("instances", collect("group", [add_box("source")]))
+    text = bpy.data.curves.new("text", "FONT")
+    text.body = "ab"
+    add_object("text", text)
+    assert notes(tmp_path, strict=True) == []
+
+
+def principled(**inputs):
+    def build(nodes, link):
+        for name, value in inputs.items():
+            nodes["Principled BSDF"].inputs[name].default_value = value
+
+    return build
+
+
+def mixed_with_transparency(nodes, link):
+    mix, clear = nodes.new("ShaderNodeMixShader"), nodes.new("ShaderNodeBsdfTransparent")
+    link(clear.outputs[0], mix.inputs[1])
+    link(nodes["Principled BSDF"].outputs[0], mix.inputs[2])
+    link(mix.outputs[0], nodes["Material Output"].inputs["Surface"])
+
+
+def transparent_group(nodes, link):
+    tree = bpy.data.node_groups.new("group", "ShaderNodeTree")
+    tree.interface.new_socket("S", in_out="OUTPUT", socket_type="NodeSocketShader")
+    output, clear = tree.nodes.new("NodeGroupOutput"), tree.nodes.new("ShaderNodeBsdfTransparent")
+    tree.links.new(clear.outputs[0], output.inputs[0])
+    group = nodes.new("ShaderNodeGroup")
+    group.node_tree = tree
+    link(group.outputs[0], nodes["Material Output"].inputs["Surface"])
+
+
+def alpha_from_texture(nodes, link):
+    link(nodes.new("ShaderNodeTexChecker").outputs["Fac"], nodes["Principled BSDF"].inputs["Alpha"])
+
+
+def holdout(nodes, link):
+    link(nodes.new("ShaderNodeHoldout").outputs[0], nodes["Material Output"].inputs["Surface"])
+
+
+def ray_portal(nodes, link):
+    link(nodes.new("ShaderNodeBsdfRayPortal").outputs[0], nodes["Material Output"].inputs["Surface"])
+
+
+def displaced(nodes, link):
+    link(nodes.new("ShaderNodeDisplacement").outputs[0], nodes["Material Output"].inputs["Displacement"])
+
+
+def volume_only(nodes, link):
+    nodes.remove(nodes["Principled BSDF"])
+    link(nodes.new("ShaderNodeVolumePrincipled").outputs[0], nodes["Material Output"].inputs["Volume"])
+
+
+def nothing(nodes, link):
+    nodes.clear()
+
+
+OPACITY = "its opacity is not evaluated; it is traced as an opaque surface"
+BARE = "it has no surface shader; it is traced as an opaque surface"
+MATERIALS = {
+    "alpha": (principled(Alpha=0.9), OPACITY),
+    "alpha from a texture": (alpha_from_texture, OPACITY),
+    "mixed with transparency": (mixed_with_transparency, OPACITY),
+    "transparent group": (transparent_group, OPACITY),
+    "holdout": (holdout, OPACITY),
+    "ray portal": (ray_portal, OPACITY),
+    "displaced": (displaced, "true displacement moves the rendered surface off the traced one"),
+    "volume only": (volume_only, BARE),
+    "nothing": (nothing, BARE),
+}
+
+
+@pytest.mark.parametrize("name", MATERIALS)
+def test_materials(tmp_path, name):
+    build, problem = MATERIALS[name]
+    material = add_material(name, build)
+    material.displacement_method = "DISPLACEMENT"
+    box = add_box("box")
+    box.data.materials.append(material)
+    add_object("twin", box.data, location=(3, 0, 0))
+    add_instance("copies", collect("group", [add_object("source", box.data)]))
+    path = save(tmp_path)
+    expected = [(owner, f"material {name!r}: {problem}") for owner in ("box", "source", "twin")]
+    stage = set_stage(job_for(path, map_by=()))
+    assert sorted((entry.object, entry.problem) for entry in stage.report) == expected
+    with pytest.raises(SceneError, match=rf"^--strict: '(box|source|twin)': material '{name}': .* \(and 2 more\)$"):
+        set_stage(job_for(path, map_by=(), strict=True))
+
+
+def add_hair(name, **settings):
+    owner = add_box(name)
+    owner.modifiers.new("fur", "PARTICLE_SYSTEM")
+    particles = owner.particle_systems[0].settings
+    particles.type, particles.count = "HAIR", 5
+    for key, value in settings.items():
+        setattr(particles, key, value)
+    return owner
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_hair(tmp_path, shown):
+    add_hair("head").show_instancer_for_render = shown
+    assert notes(tmp_path) == [("head", "hair of particle system 'fur' is not traced")]
+
+
+def curves():
+    data = bpy.data.hair_curves.new("strands")
+    data.add_curves([4])
+    return data
+
+
+OBJECTS = {
+    "hair curves are not traced": curves,
+    "a point cloud is not traced": lambda: bpy.data.pointclouds.new("points"),
+    "a volume is not traced": lambda: bpy.data.volumes.new("fog"),
+    "grease pencil is not traced": lambda: bpy.data.grease_pencils_v3.new("pencil"),
+}
+
+
+@pytest.mark.parametrize("problem", OBJECTS)
+def test_objects_without_a_mesh(tmp_path, problem):
+    add_object("thing", OBJECTS[problem]())
+    assert notes(tmp_path) == [("thing", problem)]
+
+
+@pytest.mark.parametrize(
+    ("node", "problem"),
+    [("GeometryNodePoints", "a point cloud is not traced"), ("GeometryNodeVolumeCube", "a volume is not traced")],
+)
+def test_what_nodes_make_of_a_mesh_object(tmp_path, node, problem):
+    add_nodes("thing", lambda tree: tree.nodes.new(node).outputs[0])
+    assert notes(tmp_path) == [("thing", problem)]
+
+
+def test_shadow_catcher(tmp_path):
+    add_box("floor").is_shadow_catcher = True
+    assert notes(tmp_path) == [("floor", "a shadow catcher is traced as a surface")]
+
+
+def test_adaptive_subdivision(scene, tmp_path):
+    owner = add_box("rock")
+    owner.modifiers.new("s", "SUBSURF")
+    owner.cycles.use_adaptive_subdivision, scene.cycles.feature_set = True, "EXPERIMENTAL"
+    assert notes(tmp_path) == [("rock", "adaptive subdivision is not traced: the surface is the one without it")]
+
+
+@pytest.mark.parametrize("kind", ["POINT", "SPOT", "AREA"])
+def test_lamps_that_cameras_see(tmp_path, kind):
+    add_object("lamp", bpy.data.lights.new("lamp", kind)).visible_camera = True
+    assert notes(tmp_path) == [("lamp", "a lamp that the camera sees is not traced")]
+
+
+def test_view_layer_without_surfaces(tmp_path):
+    add_box("box")
+    bpy.context.view_layer.use_solid = False
+    assert notes(tmp_path) == [("ViewLayer", "this view layer renders no surfaces; they are traced")]
+
+
+def test_material_override(tmp_path):
+    add_box("box").data.materials.append(add_material("clear", principled(Alpha=0.5)))
+    bpy.context.view_layer.material_override = add_material("override", displaced)
+    bpy.data.materials["override"].displacement_method = "BOTH"
+    assert notes(tmp_path) == [("box", f"material 'override': {MATERIALS['displaced'][1]}")]
+
+
+def test_fog_in_the_world(scene, tmp_path):
+    world = scene.world = bpy.data.worlds.new("sky")
+    world.use_nodes = True
+    nodes = world.node_tree.nodes
+    fog = nodes.new("ShaderNodeVolumePrincipled")
+    world.node_tree.links.new(fog.outputs[0], nodes["World Output"].inputs["Volume"])
+    assert notes(tmp_path) == [("sky", "the world's volume is not traced")]
+
+
+def test_what_no_camera_sees_is_not_named(tmp_path):
+    box = add_box("box")
+    box.data.materials.append(add_material("clear", principled(Alpha=0.5)))
+    box.visible_camera = False
+    hidden = add_hair("hidden")
+    hidden.hide_render = True
+    assert notes(tmp_path) == []
