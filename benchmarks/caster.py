@@ -36,7 +36,7 @@ def _measured(scene: Snapshot) -> list[tuple[str, ...]]:
         "embreex, Python API": lambda: embreex.run(*prepared),
         "C API, rtcIntersect1": lambda: singles(handle, rays),
         "C API, rtcIntersect16 coherent": lambda: packets(handle, rays),
-        "pixeltruth.trace: two passes, float64": lambda: seen.trace(rays),
+        "pixeltruth.trace: decided in float64": lambda: seen.trace(rays),
     }, repeats=REPEATS)  # fmt: skip
     reference = times["embreex, Python API"]
     count = f"{triangle_count(scene):,}"

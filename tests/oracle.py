@@ -66,7 +66,7 @@ def look(pinhole: Pinhole, corners: np.ndarray, labels: np.ndarray) -> Truth:
             b1 = -(p @ a[index]) * inverse
             q = np.cross(-a[index], u[index])
             b2, t = (rays @ q) * inverse, (v[index] @ q) * inverse
-        nearer = (b1 >= -1e-12) & (b2 >= -1e-12) & (b1 + b2 <= 1 + 1e-12) & (t > 0) & (t < best)
+            nearer = (b1 >= -1e-12) & (b2 >= -1e-12) & (b1 + b2 <= 1 + 1e-12) & (t > 0) & (t < best)
         best[nearer], which[nearer] = t[nearer], index
     hit = which >= 0
     position = np.where(hit[:, None], origin + rays * np.where(hit, best, 0)[:, None], np.nan)

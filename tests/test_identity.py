@@ -30,7 +30,8 @@ drawn = st.tuples(names, paths, properties)
 
 
 def key_of(drawn):
-    return Node(*drawn).key
+    name, path, _ = drawn
+    return (*path, name)
 
 
 owners = st.lists(drawn, max_size=30, unique_by=key_of)
