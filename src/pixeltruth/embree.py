@@ -164,7 +164,7 @@ class PlacedScene(_Scene):
         centres = np.array([mesh.centre for mesh in meshes]).reshape(-1, 3)[mesh_of_copy]
         placed[:, :, 3] += np.einsum("nij,nj->ni", origin_from_object[:, :, :3], centres)
         radii = np.array([mesh.radius for mesh in meshes])[mesh_of_copy]
-        self.radius = float((radii * np.linalg.norm(placed[:, :, :3], axis=(1, 2))).max())
+        self.radius = float((radii * np.linalg.norm(placed[:, :, :3], axis=(1, 2))).max(initial=0))
         # Only meshes in use: a single copy gets the first scene, whatever its index says (Embree 4.4)
         used, index = np.unique(mesh_of_copy, return_inverse=True)
         handles = (ctypes.c_void_p * len(used))(*[meshes[mesh].handle for mesh in used])

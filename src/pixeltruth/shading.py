@@ -56,7 +56,7 @@ def shade_normals(
             normals[y, x, 0], normals[y, x, 1], normals[y, x, 2] = nx, ny, nz
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 @no_type_check
 def _to_camera(m: Any, ray: Any, x: Any, y: Any, z: Any) -> Any:
     """A normal (covector) of the object frame as a unit vector of the camera frame, and its dot with the ray."""

@@ -203,7 +203,7 @@ def _near(arguments: Any) -> Any:
     return 0  # the radius stays
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 @no_type_check
 def _opened(context: Any) -> Any:
     """The arrays behind a context's addresses."""
@@ -216,7 +216,7 @@ def _opened(context: Any) -> Any:
     )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 @no_type_check
 def _consider(scene: Any, k: Any, copy: Any, prim: Any) -> Any:
     """Intersects ray ``k`` with one triangle in float64 and keeps it where it is the nearest so far."""
@@ -241,7 +241,7 @@ def _consider(scene: Any, k: Any, copy: Any, prim: Any) -> Any:
     return NEAREST
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 @no_type_check
 def _intersect(m: Any, at: Any, ray: Any, r: Any, vertices: Any, a: Any, b: Any, c: Any) -> Any:
     """Moeller and Trumbore (1997) in float64 in the object frame: (parameter along the ray, weights of b and c).
