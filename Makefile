@@ -8,7 +8,7 @@ DEMO_RESOLUTION ?= 480x360
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help docs demo test test-reader check bench lock clean venv venv-reader
+.PHONY: help docs demo test test-reader check bench bench-rgb lock clean venv venv-reader
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,12 +59,16 @@ venv-reader: .venv-reader/.installed  ## make .venv-reader: the same without Ble
 	  echo "Debian or Ubuntu: apt-get install -y $(BLENDER_LIBRARIES)"; exit 1; \
 	fi
 	$*/bin/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@if [ -d $*/lib/python3.11/site-packages/numba ]; then $*/bin/python -m pixeltruth.run.warm; fi
 	touch $@
 
 BLENDER_LIBRARIES = libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1
 
 LOCK = $(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev pyproject.toml
+
+bench-rgb: .venv/.installed  ## measure the quality presets against 2000 samples (references are kept)
+	.venv/bin/python -m benchmarks rgb
 
 lock:  ## resolve the newest versions into requirements/*.txt (needs uv)
 	$(LOCK) requirements/render.in --extra render --output-file requirements/render.txt

@@ -65,6 +65,13 @@ def test_keys_and_outputs_are_text_or_a_sequence(render: Callable[..., Job]) -> 
         assert render(outputs=outputs).outputs == ("rgb", "depth")
 
 
+def test_camera_names_are_text_or_a_sequence(render: Callable[..., Job]) -> None:
+    for names in ("cam_*, Left", ["cam_*", "Left"]):
+        assert render(camera_names=names).camera_names == ("cam_*", "Left")
+    assert render(camera_names=["a, b"]).camera_names == ("a, b",)
+    assert render().camera_names is None
+
+
 def test_labels_are_rules_or_a_file(render: Callable[..., Job], tmp_path: Path) -> None:
     rule = LabelRule(pattern="Cup*", properties={"category_id": 3})
     path = tmp_path / "labels.toml"

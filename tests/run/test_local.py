@@ -223,13 +223,53 @@ def test_a_worker_killed_between_views_is_replaced(scene, tmp_path):
 
 
 def test_without_light_cycles_never_starts(scene, tmp_path):
-    log = tmp_path / "engines"
     probe = setup_file(
         tmp_path,
-        "import bpy, pathlib; bpy.app.handlers.render_init.append(\n"
-        f"        lambda scene, *_: pathlib.Path({str(log)!r}).open('a').write(scene.render.engine + ' '))",
+        "import bpy, pathlib; bpy.app.handlers.render_init.append(lambda scene, *_: pathlib.Path(\n"
+        "        os.environ['TMPDIR'], '..', '..', 'engines').open('a').write(scene.render.engine + ' '))",
     )
-    pixeltruth.render(scene, tmp_path / "dark", **options(scene, setup=probe))
-    assert log.read_text(encoding="utf-8").split() == ["PIXELTRUTH_EVALUATION"]
-    pixeltruth.render(scene, tmp_path / "lit", **options(scene, setup=probe, rgb=True, samples=1))
-    assert log.read_text(encoding="utf-8").split() == [*["PIXELTRUTH_EVALUATION"] * 2, *["CYCLES"] * 3]
+    for name, light, engines in (("dark", False, ["PIXELTRUTH_EVALUATION"]),
+                                 ("lit", True, ["PIXELTRUTH_EVALUATION", *["CYCLES"] * 3])):  # fmt: skip
+        pixeltruth.render(scene, tmp_path / name, **options(scene, setup=probe, rgb=light, samples=1))
+        assert (tmp_path / name / "engines").read_text(encoding="utf-8").split() == engines
+
+
+def test_a_scene_with_simulation_caches_writes_nothing_beside_itself(tmp_path):
+    """Opening such a file makes Blender write its cache; switching the cache off would delete the user's."""
+    if not fenced():
+        pytest.skip("this kernel has no Landlock")
+    home = tmp_path / "home"
+    home.mkdir()
+    script = (
+        "import bpy, os\n"
+        "bpy.ops.wm.read_factory_settings(use_empty=True)\n"
+        "bpy.ops.mesh.primitive_plane_add(); owner = bpy.context.object; owner['category_id'] = 1\n"
+        "owner.modifiers.new('dust', 'PARTICLE_SYSTEM')\n"
+        "cache = owner.particle_systems[0].point_cache\n"
+        "bpy.ops.object.modifier_add(type='CLOTH')\n"
+        "bpy.ops.mesh.primitive_cube_add(); bpy.context.object['category_id'] = 2\n"
+        "bpy.context.object.modifiers.new('fluid', 'FLUID').fluid_type = 'DOMAIN'\n"
+        "bpy.ops.object.camera_add(location=(0, -5, 0), rotation=(1.57, 0, 0))\n"
+        f"path = {str(home / 'sim.blend')!r}\n"
+        "bpy.ops.wm.save_as_mainfile(filepath=path)\n"
+        "cache.use_disk_cache = True\n"
+        "bpy.ops.wm.save_as_mainfile(filepath=path)\n"
+        "os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, cwd=home)
+    before = sorted(path.relative_to(home) for path in home.rglob("*"))
+    path = str(home / "sim.blend")
+    opened = (
+        f"import bpy, os; bpy.ops.wm.open_mainfile(filepath={path!r}, use_scripts=False)\n"
+        "bpy.context.scene.frame_set(5); os._exit(0)"
+    )
+    pixeltruth.render(home / "sim.blend", tmp_path / "d", resolution=(32, 24), rgb=False, frame=5)
+    assert sorted(path.relative_to(home) for path in home.rglob("*")) == before
+    # Without the fence the same file does write, or this test would prove nothing
+    subprocess.run([sys.executable, "-c", opened], check=True, capture_output=True, cwd=home)
+    assert sorted(path.relative_to(home) for path in home.rglob("*")) != before
+
+
+def fenced():
+    probe = "import sys; from pixeltruth.run.fence import allow_writes_in; sys.exit(not allow_writes_in([]))"
+    return subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0

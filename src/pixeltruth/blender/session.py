@@ -65,6 +65,7 @@ def silence(scene: bpy.types.Scene) -> list[ReportEntry]:
         One note for each thing that was on.
     """
     notes = [ReportEntry(object=scene.name, problem=problem) for problem in _switch_off(scene)]
+    notes += _still_fluids(scene)
     render = scene.render
     render.use_compositing = render.use_sequencer = render.use_stamp = render.use_freestyle = False
     render.use_multiview = render.use_render_cache = False
@@ -76,6 +77,20 @@ def silence(scene: bpy.types.Scene) -> list[ReportEntry]:
         render.use_crop_to_border = True
     for layer in scene.view_layers:
         layer.use = layer == _rendered_layer(scene)
+    return notes
+
+
+def _still_fluids(scene: bpy.types.Scene) -> list[ReportEntry]:
+    """Switches off fluid domains without a cache: to evaluate one would simulate, and write, and may end Blender."""
+    notes = []
+    for owner in scene.objects:
+        for modifier in owner.modifiers:
+            domain = modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN"
+            if domain and not modifier.domain_settings.has_cache_baked_any:
+                modifier.show_render = modifier.show_viewport = False
+                notes.append(
+                    ReportEntry(object=owner.name, problem="its fluid is not baked: the domain is a plain mesh")
+                )
     return notes
 
 

@@ -22,6 +22,7 @@ from pixeltruth.errors import PixeltruthError
 from pixeltruth.job import Job
 from pixeltruth.manifest import scene_folder, view_file
 from pixeltruth.run.doctor import apt_line, missing_libraries
+from pixeltruth.run.fence import allow_writes_in
 
 Emit = Callable[..., None]
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -36,7 +37,9 @@ def main() -> None:
     _end_with_parent()
     code = 1
     try:
-        serve(Job.model_validate(request["job"]), request, emit)
+        job = Job.model_validate(request["job"])
+        allow_writes_in(_writable(job))
+        serve(job, request, emit)
         code = 0
     except PixeltruthError as error:
         emit(event="error", kind=type(error).__name__, message=str(error))
@@ -48,6 +51,14 @@ def main() -> None:
         if code and sys.exc_info()[0] is not None:
             sys.excepthook(*sys.exc_info())
         os._exit(code)
+
+
+def _writable(job: Job) -> list[Path]:
+    """The dataset, devices, and the caches of compiled kernels: ours, and those of GPU drivers where one may render."""
+    ours = Path(__file__).parents[1] / "__pycache__"
+    numba = Path(os.environ.get("NUMBA_CACHE_DIR") or Path.home() / ".cache" / "numba")
+    drivers = [Path.home() / name for name in (".nv", ".cache/cycles", ".cache/nvidia")]
+    return [Path(job.output), Path("/dev"), ours, numba, *(drivers if job.needs_light and job.device != "cpu" else [])]
 
 
 def _advice() -> str:
