@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pixeltruth.run.local import _environment
 
-NAMES = ("caster", "instancing", "geometry", "views", "light", "exactness")
+NAMES = ("caster", "instancing", "staging", "geometry", "views", "light", "exactness")
 BY_NAME_ONLY = ("rgb",)
 """Too long to be among all."""
 

@@ -1,4 +1,4 @@
-"""How close the qualities come to a picture of 2000 samples. Minutes of rendering, so only by name: `make bench-rgb`."""
+"""How close the qualities come to 2000 samples. It takes minutes, so only by name: `make bench-rgb`."""
 
 import hashlib
 import tempfile

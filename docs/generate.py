@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from pixeltruth import labels, poses
+from pixeltruth import labels, poses, sources
 from pixeltruth.cli import app
 from pixeltruth.modalities import TABLE, Modality
 
@@ -18,8 +18,8 @@ Exit codes: 0 done; 1 `check` found a problem; 2 an error, said in one line; 130
 
 INPUTS = """# Input files
 
-Beside the scene, a render can be given a camera file (`--cameras`), a label file (`--labels`) and your own Python file
-(`--setup`), whose function `setup(scene)` is called on the opened scene in Blender's own process.
+Beside the scene's files, a render can be given a camera file (`--cameras`), a label file (`--labels`) and your own
+Python file (`--setup`), whose function `setup(scene)` is called on the opened scene in Blender's own process.
 
 """
 
@@ -36,17 +36,18 @@ sentinels mean is on the page [conventions](conventions.md).
 
 def cli_page() -> str:
     """The help of every command."""
-    pages = (
-        app[name].generate_docs(heading_level=2, usage_name=f"pixeltruth {name}").strip() + "\n"
-        for name in app
-        if not name.startswith("-")
-    )
-    return NOTE + COMMANDS + "\n".join(pages)
+    return NOTE + COMMANDS + "\n".join(_help(name) for name in app if not name.startswith("-"))
+
+
+def _help(name: str) -> str:
+    usage = "pixeltruth" if app[name].usage else f"pixeltruth {name}"  # a usage line of its own has the name in it
+    return app[name].generate_docs(heading_level=2, usage_name=usage).strip() + "\n"
 
 
 def inputs_page() -> str:
-    """The formats of camera files and label files, as the modules that read them state them."""
-    return f"{NOTE}{INPUTS}## Camera files\n\n{poses.__doc__}\n## Label files\n\n{labels.__doc__}"
+    """The formats of input files, as the modules that read them state them."""
+    chapters = {"Scene files": sources, "Camera files": poses, "Label files": labels}
+    return NOTE + INPUTS + "\n".join(f"## {title}\n\n{module.__doc__}" for title, module in chapters.items())
 
 
 def modalities_page() -> str:

@@ -1,7 +1,4 @@
-"""Draws the picture at the top of the README from the dataset that `make demo` renders.
-
-    python docs/picture.py demo/dataset docs/still_life.png
-"""
+"""Draws the picture at the top of the README: ``python docs/picture.py demo/dataset docs/still_life.png``."""
 
 import sys
 

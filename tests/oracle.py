@@ -47,13 +47,14 @@ class Truth:
     label: np.ndarray
 
 
-def look(pinhole: Pinhole, corners: np.ndarray, labels: np.ndarray) -> Truth:
+def look(pinhole: Pinhole, corners: np.ndarray, labels: np.ndarray, there=lambda index, b1, b2: True) -> Truth:
     """What every pixel sees.
 
     Args:
         pinhole: The camera.
         corners: (t, 3, 3) world positions.
         labels: (t,) what each triangle is called; 0 is nothing.
+        there: Whether a triangle is at all at places on it, given by the weights of its second and third corner.
     """
     origin = pinhole.world_from_camera[:3, 3]
     rays = pinhole.directions()
@@ -66,7 +67,8 @@ def look(pinhole: Pinhole, corners: np.ndarray, labels: np.ndarray) -> Truth:
             b1 = -(p @ a[index]) * inverse
             q = np.cross(-a[index], u[index])
             b2, t = (rays @ q) * inverse, (v[index] @ q) * inverse
-            nearer = (b1 >= -1e-12) & (b2 >= -1e-12) & (b1 + b2 <= 1 + 1e-12) & (t > 0) & (t < best)
+            nearer = (b1 >= -1e-12) & (b2 >= -1e-12) & (b1 + b2 <= 1 + 1e-12) & (t > 0) & (t < best * (1 - 1e-12))
+        nearer &= there(index, b1, b2)
         best[nearer], which[nearer] = t[nearer], index
     hit = which >= 0
     position = np.where(hit[:, None], origin + rays * np.where(hit, best, 0)[:, None], np.nan)

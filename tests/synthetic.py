@@ -153,7 +153,7 @@ def view(frame: int = 1, *, lighting: tuple[str, ...] = ("day", "night"), offset
 def scene_manifest(*, lighting: tuple[str, ...] = ("day", "night"), frames=FRAMES, cameras: int = 1) -> SceneManifest:
     """scene.json of the plane and boxes."""
     return SceneManifest(
-        source=SourceFile(name="boxes.blend", sha256="0" * 64),
+        sources=(SourceFile(name="boxes.blend", sha256="0" * 64),),
         frames=frames,
         instances=tuple(
             InstanceEntry(id=id_, name=name, key=(name,), values=VALUES[id_], materials=[material] if material else [])

@@ -75,7 +75,7 @@ def test_seed_command(home: Path, asked: list[tuple[Job, dict[str, Any]]], capsy
     assert capsys.readouterr() == ("out\n", "")
     ((job, options),) = asked
     assert options == {"overwrite": False, "progress": None}
-    assert job.scene == str(home / "scene.blend")
+    assert [file.path for file in job.scene] == [str(home / "scene.blend")]
     assert job.output == Path("out")
     assert job.cameras is not None
     np.testing.assert_allclose(job.cameras[0].matrix[:3, 3], [0, -13.741, 4.1242])
@@ -110,6 +110,15 @@ def test_every_option_reaches_the_job(home: Path, asked: list[tuple[Job, dict[st
     assert job.labels[0].pattern == "Cup*"
 
 
+def test_scene_of_several_files_and_camera_names(home: Path, asked: list[tuple[Job, dict[str, Any]]]) -> None:
+    (home / "chair.glb").write_bytes(b"glTF")
+    command = "render scene.blend chair.glb chair.glb -o out --camera-names cam_*,Left"
+    assert cli.main(command.split()) == 0
+    ((job, _),) = asked
+    assert [file.path for file in job.scene] == [str(home / name) for name in ("scene.blend", "chair.glb", "chair.glb")]
+    assert job.camera_names == ("cam_*", "Left")
+
+
 def test_command_and_function_take_the_same_options_with_the_same_defaults() -> None:
     command, function = (dict(inspect.signature(f).parameters) for f in (cli.render, api.render))
     del function["progress"]  # a terminal shows it
@@ -138,12 +147,17 @@ def test_every_parameter_has_help() -> None:
 BAD = {
     "missing scene": (["render", "none.blend", "-o", "out"], "scene none.blend does not exist"),
     "scene is a folder": (["render", "foreign", "-o", "out"], "scene foreign is a folder"),
-    "no scene": (["render", "-o", "out"], "SCENE"),
+    "no scene": (["render", "-o", "out"], "scene: no file is given"),
     "no output": (["render", "scene.blend"], "--output"),
     "unknown option": ([*RENDER, "--colour", "red"], "--colour"),
     "misspelt option": ([*RENDER, "--resolutoin", "64x48"], "--resolution"),
     "unknown command": (["rendr"], 'Did you mean "render"?'),
-    "extra word": ([*RENDER, "poses"], "poses"),
+    "extra word": ([*RENDER, "poses"], "poses: cannot read a file without an ending; known are .blend, .glb"),
+    "unknown kind of scene": (["render", "labels.toml", "-o", "out"], "labels.toml: cannot read '.toml'; known are"),
+    "missing second file": ([*RENDER, "none.glb"], "scene none.glb does not exist"),
+    "two .blend": ([*RENDER, "scene.blend"], "a .blend can only be the first file"),
+    "camera file and names": ([*RENDER, "--cameras", "poses", "--camera-names", "a"], "cameras and camera_names both"),
+    "empty camera name": ([*RENDER, "--camera-names", "a,,b"], "camera_names 'a,,b': expected names"),
     "option without value": ([*RENDER, "--seed"], "--seed"),
     "option twice": ([*RENDER, "--seed", "1", "--seed", "2"], "--seed"),
     "resolution 0": ([*RENDER, "--resolution", "0x512"], "resolution '0x512'"),

@@ -80,7 +80,7 @@ def test_json_round_trip(scene: Path) -> None:
 def test_reading_a_job_needs_no_scene(scene: Path) -> None:
     text = job(scene).model_dump_json()
     scene.unlink()
-    assert Job.model_validate_json(text).scene == str(scene)
+    assert Job.model_validate_json(text).scene[0].path == str(scene)
 
 
 def test_is_frozen(scene: Path) -> None:
@@ -90,13 +90,13 @@ def test_is_frozen(scene: Path) -> None:
 
 def test_knows_the_bytes_of_its_files(scene: Path) -> None:
     made = full(scene)
-    assert made.scene_sha256 == hashlib.sha256(b"BLENDER").hexdigest()
+    assert made.scene[0].sha256 == hashlib.sha256(b"BLENDER").hexdigest()
     assert made.setup_sha256 == hashlib.sha256(b"def setup(scene): ...\n").hexdigest()
 
 
 def test_scene_path_becomes_absolute(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(scene.parent)
-    assert Job.of("scene.blend", "out").scene == str(scene)
+    assert Job.of("scene.blend", "out").scene[0].path == str(scene)
 
 
 def test_missing_files(scene: Path) -> None:
@@ -132,6 +132,9 @@ def test_unreadable_scene(scene: Path) -> None:
         ({"colour": 1}, r"^colour: unknown key$"),
         ({"cameras": ()}, r"^cameras: no camera is given$"),
         ({"cameras": camera_poses([POSE]) * 2}, r"names must differ"),  # type: ignore[operator]
+        ({"camera_names": ()}, r"^camera_names: a pattern is empty; leave the option out for every camera$"),
+        ({"camera_names": ("Left", "")}, r"^camera_names: a pattern is empty"),
+        ({"cameras": camera_poses([POSE]), "camera_names": ("Left",)}, r"^cameras and camera_names both are given"),
         ({"map_by": ("category_id", "class")}, r"^map_by: 'category_id' is listed twice"),
         ({"map_by": ("name", "name")}, r"^map_by: 'name' is listed twice"),
         ({"map_by": ("instance", "depth")}, r"^map_by: 'depth' is the name of a map or column of ours"),
@@ -194,7 +197,8 @@ def test_identity_is_json_and_tells_no_place(scene: Path) -> None:
     moved.write_bytes(scene.read_bytes())
     setup = moved.with_name("other.py")
     setup.write_bytes(Path(made.setup or "").read_bytes())
-    where = {"scene": str(moved), "setup": str(setup), "output": moved.parent, "device": "gpu"}
+    lies = made.scene[0].model_copy(update={"path": str(moved)})
+    where = {"scene": (lies,), "setup": str(setup), "output": moved.parent, "device": "gpu"}
     same = made.model_copy(update=where)
     assert same.identity() == identity
     assert difference(identity, same.identity()) == ""
@@ -202,7 +206,9 @@ def test_identity_is_json_and_tells_no_place(scene: Path) -> None:
 
 def test_everything_but_place_and_device_is_identity(scene: Path) -> None:
     made = full(scene)
-    assert set(Job.model_fields) - set(made.identity()) == {"scene", "setup", "output", "device"}
+    assert set(Job.model_fields) - set(made.identity()) == {"setup", "output", "device", "camera_names"}
+    assert "camera_names" in job(scene, camera_names=("Left",)).identity()
+    assert [set(file) for file in made.identity()["scene"]] == [{"sha256"}]
     scene.write_bytes(b"BLENDER, changed")
     assert full(scene).identity() != made.identity()
 

@@ -134,6 +134,10 @@ class TestScene:
         with pytest.raises(ValidationError, match="frame number is listed twice"):
             CameraEntry(folder="camera_1", name="Camera", views=(1, 2, 1))
 
+    def test_a_scene_needs_a_source(self) -> None:
+        with pytest.raises(ValidationError, match="sources"):
+            SceneManifest.model_validate({**synthetic.scene_manifest().model_dump(), "sources": ()})
+
     def test_a_source_needs_its_sha256(self) -> None:
         with pytest.raises(ValidationError, match="sha256"):
             SourceFile(name="a.blend", sha256="abc")
@@ -155,7 +159,7 @@ class TestReading:
             ("[]", "format_version: should be 'major.minor', got None"),
             ('{"format_version": 1}', "format_version: should be 'major.minor', got 1"),
             ('{"format_version": "2.0"}', "format_version 2.0: this pixeltruth reads 1.x"),
-            ('{"format_version": "1.0"}', "source: missing"),
+            ('{"format_version": "1.0"}', "sources: missing"),
         ],
     )
     def test_a_bad_file_is_one_line_with_path_and_key(self, path: Path, text: str, problem: str) -> None:
@@ -193,7 +197,7 @@ class TestReading:
 
     def test_a_text_that_is_no_unicode_cannot_be_written(self, tmp_path: Path) -> None:
         manifest = synthetic.scene_manifest().model_copy(
-            update={"source": SourceFile.model_construct(name="\ud800", sha256="")}
+            update={"sources": (SourceFile.model_construct(name="\ud800", sha256=""),)}
         )
         with pytest.raises(FormatError, match="not valid Unicode"):
             write_json(tmp_path / "scene.json", manifest)

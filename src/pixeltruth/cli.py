@@ -60,13 +60,12 @@ def _say(text: object) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-@app.command
+@app.command(usage="pixeltruth render SCENE [MORE...] --output PATH [OPTIONS]")
 def render(
-    scene: Path,
-    /,
-    *,
+    *scene: Path,
     output: Output,
     cameras: Path | None = None,
+    camera_names: str | None = None,
     resolution: str | None = None,
     fov: float | None = None,
     focal_length: float | None = None,
@@ -93,10 +92,12 @@ def render(
     The same command again renders only the views that are missing. Prints the folder of the dataset.
 
     Args:
-        scene: The .blend file.
+        scene: The scene file: a .blend, or .glb, .gltf, .obj, .ply, .stl, .fbx, .usd, .usda, .usdc, .usdz, which is
+            imported into an empty scene. Several files make one scene; of these the first may be a .blend.
         output: Folder of the dataset; made where it does not exist.
         cameras: Camera file: lines `x y z rx ry rz` (metres, XYZ Euler radians), or JSON with 4x4 matrices. Without
-            it, every camera of the scene.
+            it, cameras of the scene.
+        camera_names: Which cameras of the scene: patterns of their names, `cam_*,Left`. Without it, every one.
         resolution: Size of the picture, `WIDTHxHEIGHT` in pixels.
         fov: Field of view in radians, across the longer side.
         focal_length: In millimetres, for a sensor of 36 mm along the longer side.
@@ -126,6 +127,7 @@ def render(
         scene,
         output,
         cameras=cameras,
+        camera_names=camera_names,
         resolution=None if resolution is None else options.parse_resolution(resolution),
         fov=fov,
         focal_length=focal_length,

@@ -164,7 +164,7 @@ class Scene(_Joined):
 
     Attributes:
         path: The scene's folder.
-        manifest: What `scene.json` says: source file, instances, materials, report.
+        manifest: What `scene.json` says: source files, instances, materials, report.
         cameras: The cameras.
     """
 
@@ -173,8 +173,8 @@ class Scene(_Joined):
         self.path, self.manifest, self.cameras = path, manifest, cameras
 
     def __repr__(self) -> str:
-        source = self.manifest.source.name
-        return f"Scene({source!r}: {_counted(len(self.cameras), 'camera')}, {_counted(len(self), 'datapoint')})"
+        sources = " + ".join(source.name for source in self.manifest.sources)
+        return f"Scene({sources!r}: {_counted(len(self.cameras), 'camera')}, {_counted(len(self), 'datapoint')})"
 
 
 class Dataset(_Joined):

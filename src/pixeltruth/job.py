@@ -5,7 +5,6 @@ a changed one is refused with the `difference`.
 """
 
 import difflib
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from os import PathLike
@@ -14,13 +13,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pixeltruth.errors import JobError, SceneError
+from pixeltruth.errors import JobError
 from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.labels import COLUMNS, LabelRule, canonical_key, property_value
 from pixeltruth.lights import Light
+from pixeltruth.manifest import Sha256
 from pixeltruth.modalities import ANTIALIASED, TABLE
 from pixeltruth.poses import CameraPose, check_names
 from pixeltruth.records import Integer, Record, Resolution, build, shown
+from pixeltruth.sources import SceneFile, ScenePaths, check_kinds, scene_files, sha256_of
 
 Quality = Literal["draft", "standard", "reference"]
 Device = Literal["auto", "cpu", "gpu"]
@@ -29,8 +30,7 @@ Codec = Literal["zstd", "gzip", "none"]
 BUILT_IN_MAPS = ("instance", "material")
 """`map_by` keys that are modalities of the table: they ask for that map."""
 
-_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-_WHEREABOUTS = {"scene", "output", "setup", "device"}
+_WHEREABOUTS: dict[str, Any] = {"output": True, "setup": True, "device": True, "scene": {"__all__": {"path"}}}
 _MAX_CHANGES = 5
 
 
@@ -38,10 +38,10 @@ class Job(Record):
     """What to render, validated. Build it with `Job.of`.
 
     Attributes:
-        scene: Absolute path of the scene file.
-        scene_sha256: SHA-256 of its bytes.
+        scene: The files that make it, in order: a .blend is opened, any other file is imported.
         output: Folder of the dataset.
-        cameras: Given cameras; None takes every camera object of the scene.
+        cameras: Given cameras; None takes the camera objects of the scene.
+        camera_names: Patterns of the names of the scene's cameras that are taken; None takes every one.
         resolution: (width, height) of cameras without their own; None takes the scene's.
         intrinsics: Projection of cameras without their own. None takes that of the camera in the scene; for given
             cameras that of the scene's active camera, or Blender's default (50 mm on a 36 mm sensor) where it has none.
@@ -62,10 +62,10 @@ class Job(Record):
         codec: Compression of arrays in the files; all are lossless.
     """
 
-    scene: str
-    scene_sha256: _Sha256
+    scene: tuple[SceneFile, ...]
     output: Path
     cameras: tuple[CameraPose, ...] | None = None
+    camera_names: tuple[str, ...] | None = None
     resolution: Resolution | None = None
     intrinsics: Intrinsics | None = None
     lights: tuple[Light, ...] = ()
@@ -73,7 +73,7 @@ class Job(Record):
     default_values: dict[str, Any] = Field(default_factory=dict)
     labels: tuple[LabelRule, ...] = ()
     setup: str | None = None
-    setup_sha256: _Sha256 | None = None
+    setup_sha256: Sha256 | None = None
     outputs: tuple[str, ...]
     quality: Quality = "standard"
     samples: Annotated[Integer, Field(ge=1)] | None = None
@@ -87,7 +87,7 @@ class Job(Record):
     @classmethod
     def of(
         cls,
-        scene: str | PathLike[str],
+        scene: ScenePaths,
         output: str | PathLike[str],
         *,
         setup: str | PathLike[str] | None = None,
@@ -96,21 +96,33 @@ class Job(Record):
         """A job on files as they are now.
 
         Args:
-            scene: The scene file.
+            scene: The scene file, or the files that make one scene.
             output: Folder of the dataset; need not exist.
             setup: The user's own Python file, or None.
             **values: Any other attribute; `outputs` defaults to those of `resolve_outputs`.
 
         Raises:
-            SceneError: The scene file is missing or unreadable.
-            JobError: The setup file is, or a value is wrong.
+            SceneError: A scene file is missing or unreadable.
+            JobError: The setup file is, a scene file is of no known kind, or a value is wrong.
         """
         values.setdefault("outputs", resolve_outputs(None, map_by=values.get("map_by", ())))
-        values |= {"scene": str(Path(scene).absolute()), "scene_sha256": _sha256(Path(scene), "scene", SceneError)}
-        values |= {"output": Path(output)}
+        values |= {"scene": scene_files(scene), "output": Path(output)}
         if setup is not None:
-            values |= {"setup": str(Path(setup).absolute()), "setup_sha256": _sha256(Path(setup), "setup", JobError)}
+            values |= {"setup": str(Path(setup).absolute()), "setup_sha256": sha256_of(Path(setup), "setup", JobError)}
         return build(cls, values)
+
+    @field_validator("scene")
+    @classmethod
+    def _scene_can_be_read(cls, scene: tuple[SceneFile, ...]) -> tuple[SceneFile, ...]:
+        check_kinds(scene)
+        return scene
+
+    @field_validator("camera_names")
+    @classmethod
+    def _patterns_say_something(cls, camera_names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if camera_names is not None and not (camera_names and all(camera_names)):
+            raise JobError("a pattern is empty; leave the option out for every camera")
+        return camera_names
 
     @field_validator("cameras")
     @classmethod
@@ -139,6 +151,14 @@ class Job(Record):
         return checked
 
     @model_validator(mode="after")
+    def _cameras_come_from_one_place(self) -> "Job":
+        if self.cameras is not None and self.camera_names is not None:
+            raise JobError(
+                "cameras and camera_names both are given: the first brings cameras, the second chooses the scene's"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _every_default_is_used(self) -> "Job":
         for key in self.default_values:
             if key not in self.map_by or key in BUILT_IN_MAPS:
@@ -164,6 +184,11 @@ class Job(Record):
         return self
 
     @property
+    def title(self) -> str:
+        """The scene in an error: the paths of its files."""
+        return " + ".join(file.path for file in self.scene)
+
+    @property
     def needs_light(self) -> bool:
         """Whether Cycles runs at all."""
         return any(TABLE[name].engine == "cycles" for name in self.outputs)
@@ -171,7 +196,8 @@ class Job(Record):
     def identity(self) -> dict[str, Any]:
         """What two runs must agree on to fill one folder, as JSON values.
 
-        The scene and the setup count by their SHA-256: where they lie, the output folder and the device do not matter.
+        The scene's files and the setup count by their SHA-256: where they lie, the output folder and the device do not
+        matter.
         """
         return self.model_dump(mode="json", exclude=_WHEREABOUTS, exclude_none=True)
 
@@ -179,18 +205,6 @@ class Job(Record):
 def _need_size(intrinsics: Intrinsics | None, resolution: tuple[int, int] | None, name: str) -> None:
     if intrinsics is not None and intrinsics.in_pixels and resolution is None:
         raise JobError(f"{name}: fx, fy, cx, cy hold for one picture size; give the resolution too")
-
-
-def _sha256(path: Path, kind: str, error_type: type[JobError] | type[SceneError]) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise error_type(f"{kind} {path} does not exist") from None
-    except IsADirectoryError:
-        raise error_type(f"{kind} {path} is a folder; name the file in it") from None
-    except OSError as error:
-        raise error_type(f"{kind} {path} cannot be read: {error.strerror or error}") from None
 
 
 def resolve_outputs(

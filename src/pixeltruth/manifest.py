@@ -118,7 +118,7 @@ class DatasetManifest(Record):
 
 
 class SourceFile(Record):
-    """The file a scene came from: its name without folders, and its SHA-256."""
+    """A file that a scene came from: its name without folders, and its SHA-256."""
 
     name: str
     sha256: Sha256
@@ -176,7 +176,7 @@ class SceneManifest(Record):
 
     Attributes:
         format_version: "major.minor" of docs/format.md.
-        source: The file the scene came from.
+        sources: The files that make the scene, in order.
         frames: Frame numbers of the scene that are rendered.
         instances: Every instance, by ascending id.
         materials: Every material, by ascending id.
@@ -187,7 +187,7 @@ class SceneManifest(Record):
     """
 
     format_version: Version = FORMAT_VERSION
-    source: SourceFile
+    sources: Annotated[tuple[SourceFile, ...], Field(min_length=1)]
     frames: tuple[Annotated[int, Field(strict=True)], ...]
     instances: tuple[InstanceEntry, ...]
     materials: tuple[MaterialEntry, ...]

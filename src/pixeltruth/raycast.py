@@ -15,6 +15,7 @@ from pixeltruth import trace
 from pixeltruth.camera import Viewpoint
 from pixeltruth.embree import MeshScene, PlacedScene
 from pixeltruth.modalities import ANTIALIASED, TABLE
+from pixeltruth.opacity import opacity_tables
 from pixeltruth.shading import shade_normals
 from pixeltruth.snapshot import Snapshot
 
@@ -67,6 +68,7 @@ class Caster:
         )
         self.corner_normals = _joined([mesh.corner_normals for mesh in meshes], (0, 3, 3), np.float32)
         self.material_slots = _joined([mesh.material_slots for mesh in meshes], (0,), np.uint32)
+        self.opacity = opacity_tables(snapshot, self.material_slots, self.geometry[3])
 
     def seen_from(self, viewpoint: Viewpoint) -> "Seen":
         """Places every copy in the viewpoint's camera frame."""
@@ -101,6 +103,7 @@ class Seen:
             mesh_of_copy=self.caster.snapshot.mesh_of_copy,
             object_from_camera=self.object_from_camera,
             geometry=self.caster.geometry,
+            opacity=self.caster.opacity.words(),
         )
         self._hold_out(along, copy)
         return Hits(rays, along, copy, triangle, weights)

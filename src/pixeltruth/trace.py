@@ -14,10 +14,10 @@ from typing import Any, no_type_check
 
 import numba
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt32
+from jaxtyping import Float32, Float64, Int64, UInt32, UInt64
 
 from pixeltruth.embree import intersect_address, point_query_address
-from pixeltruth.pointers import call_packet, call_query, f32_at, f64_at, i32_at, i64_at, u32_at, u64_at
+from pixeltruth.pointers import call_opacity, call_packet, call_query, f32_at, f64_at, i32_at, i64_at, u32_at, u64_at
 
 MISS = np.uint32(0xFFFFFFFF)
 """`copy` of a ray that hits nothing."""
@@ -35,7 +35,7 @@ EDGE = 1e-9  # weights this far below 0 still lie on the triangle, so that no ra
 
 # Words of the context that a query carries to the filter: Embree's own word, then addresses of arrays
 DIRECTIONS, PLACEMENTS, MESH_OF_COPY, VERTICES, VERTEX_START, TRIANGLES, TRIANGLE_START = range(1, 8)
-LIMITS, BEST, WINNER, RAY = range(8, 12)  # RAY is no address but the ray that a point query is about
+LIMITS, BEST, WINNER, OPACITY, RAY = range(8, 13)  # RAY is no address but the ray that a point query is about
 PLACE_COPY, PLACE_DEPTH = 33, 34  # words of RTCPointQueryContext: instPrimID, instStackSize
 # Of each ray so far: parameter of the nearest, its two weights, and the nearest place that float32 alone saw
 DOUBT, ROWS_OF_BEST = 3, 4
@@ -55,6 +55,7 @@ Record = tuple[
 def trace(
     scene: int, rays: Float64[np.ndarray, "h w 3"], *, clip: tuple[float, float], radius: float,
     mesh_of_copy: Int64[np.ndarray, " n"], object_from_camera: Float64[np.ndarray, "n 3 4"], geometry: Geometry,
+    opacity: UInt64[np.ndarray, " words"],
 ) -> Record:  # fmt: skip
     """Traces rays from the camera's origin.
 
@@ -66,6 +67,7 @@ def trace(
         mesh_of_copy: Which mesh each copy is of.
         object_from_camera: Where the camera is from each copy.
         geometry: All meshes.
+        opacity: Tables of `opacity.OpacityTables` that no other thread uses.
 
     Returns:
         What each ray meets first; triangle and weights are undefined on a miss.
@@ -75,7 +77,7 @@ def trace(
     packet, valid, query, place = _aligned(ROWS, PACKET), _aligned(PACKET), _aligned(8), _aligned(40)
     directions, best, winner = np.zeros((PACKET, 3)), np.zeros((ROWS_OF_BEST, PACKET)), np.zeros((2, PACKET), np.uint32)
     limits = np.array([*clip, radius])
-    arrays = (directions, object_from_camera, mesh_of_copy, *geometry, limits, best, winner)
+    arrays = (directions, object_from_camera, mesh_of_copy, *geometry, limits, best, winner, opacity)
     context = np.array([2**64 - 1, *(array.ctypes.data for array in arrays), 0], dtype=np.uint64)
     # RTCIntersectArguments: flags and the mask that allows every feature, context, filter, user geometry
     flags = COHERENT | INVOKE_FILTER | 0xFFFFFFFF << 32
@@ -179,7 +181,7 @@ def _choose(arguments: Any) -> Any:
     ray, hit, count = u32_at(arguments[3]), u32_at(arguments[4]), np.int64(arguments[5] & np.uint64(0xFFFFFFFF))
     reach = numba.carray(f32_at(arguments[3]), ((TFAR + 1) * count,))
     scene = _opened(context)
-    best, limits = scene[-2], scene[0]
+    best, limits = scene[8], scene[0]
     for i in range(count):
         if valid[i] == 0:
             continue
@@ -212,7 +214,7 @@ def _opened(context: Any) -> Any:
         i64_at(context[MESH_OF_COPY]), f32_at(context[VERTICES]), i64_at(context[VERTEX_START]),
         u32_at(context[TRIANGLES]), i64_at(context[TRIANGLE_START]),
         numba.carray(f64_at(context[BEST]), (ROWS_OF_BEST, PACKET)),
-        numba.carray(u32_at(context[WINNER]), (2, PACKET)),
+        numba.carray(u32_at(context[WINNER]), (2, PACKET)), u64_at(context[OPACITY]), context[OPACITY],
     )  # fmt: skip
 
 
@@ -220,9 +222,8 @@ def _opened(context: Any) -> Any:
 @no_type_check
 def _consider(scene: Any, k: Any, copy: Any, prim: Any) -> Any:
     """Intersects ray ``k`` with one triangle in float64 and keeps it where it is the nearest so far."""
-    limits, directions, placements, mesh_of_copy, vertices, vertex_start, triangles, triangle_start, best, winner = (
-        scene
-    )
+    limits, directions, placements, mesh_of_copy, vertices, vertex_start, triangles, triangle_start = scene[:8]
+    best, winner, opacity, tables = scene[8:]
     mesh = mesh_of_copy[np.int64(copy)]
     face, start = 3 * (triangle_start[mesh] + np.int64(prim)), vertex_start[mesh]
     t, b1, b2 = _intersect(
@@ -236,6 +237,8 @@ def _consider(scene: Any, k: Any, copy: Any, prim: Any) -> Any:
     nearer = t < best[0, k] - SAME * t or (t <= best[0, k] + SAME * t and lower)
     if not (nearer and t > 0.0 and limits[0] <= t <= limits[1]):
         return FARTHER
+    if opacity[0] != 0 and call_opacity(opacity[0], tables, np.int64(copy), face // 3, b1, b2) < 0.5:
+        return FARTHER  # not there, as far as this ray is concerned
     best[0, k], best[1, k], best[2, k] = t, b1, b2
     winner[0, k], winner[1, k] = copy, prim
     return NEAREST

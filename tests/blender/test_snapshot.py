@@ -11,12 +11,11 @@ from blender.arrange import (
     add_material,
     add_nodes,
     add_object,
-    add_scatter,
     collect,
     layer_collection,
     set_size,
 )
-from blender.build import add_box, add_mesh, corners_of, geometry, job_for, save
+from blender.build import add_box, corners_of, geometry, job_for, save
 from blender.passes import assert_same_ids, passes
 from pixeltruth.blender.stage import set_stage
 from pixeltruth.raycast import Caster, render_geometry
@@ -215,43 +214,3 @@ def test_subdivided_surface_against_its_evaluated_polygons(scene, tmp_path):
     np.testing.assert_array_equal(maps["instance"][clear], truth.label[clear])
     hit = clear & (truth.label > 0)
     np.testing.assert_allclose(maps["depth"][hit], truth.depth[hit], rtol=1e-6)
-
-
-def star():
-    turn, radius = np.linspace(0, 2 * np.pi, 18, endpoint=False), np.tile([1.0, 3.0], 9)
-    return np.stack([np.cos(turn) * radius, 0.3 * np.arange(18) % 0.9, np.sin(turn) * radius], axis=1)
-
-
-def spoiled(value):
-    corners = oracle.BOX_CORNERS.copy()
-    corners[3, 0] = value
-    return corners
-
-
-MESHES = {
-    "concave polygon": (star(), [list(range(18))]),
-    "bent square": ([[-2, 0, -2], [2, 1.5, -2], [2, 0, 2], [-2, 1.5, 2]], [[0, 1, 2, 3]]),
-    "NaN corner": (spoiled(np.nan), oracle.BOX_FACES),
-    "infinite corner": (spoiled(np.inf), oracle.BOX_FACES),
-    "triangles without area": (
-        [*oracle.BOX_CORNERS.tolist(), [0, 0, 5], [0, 0, 6], [0, 0, 7], [0, 0, 5]],
-        [*oracle.BOX_TRIANGLES.tolist(), [8, 9, 10], [8, 11, 9], [0, 8, 11]],
-    ),
-}
-
-
-@pytest.mark.parametrize("mesh", MESHES)
-@pytest.mark.parametrize("scale", [(1, 1, 1), (-1, 1, 1), (-1, -2, -0.5)], ids=str)
-def test_odd_meshes(pair, tmp_path, mesh, scale):
-    bpy.data.objects.remove(pair[0])
-    add_mesh("odd", *MESHES[mesh], rotation=(0.1, 0.2, 0.3), scale=scale, instance_id=1).pass_index = 1
-    assert seen(tmp_path) == {1, 2}
-
-
-def test_loose_edges_and_objects_without_faces_are_nothing(pair, tmp_path):
-    for name, vertices, edges in (("edge", [(-4, 0, 2), (-4, 1, 4)], [(0, 1)]), ("nothing", [], [])):
-        data = bpy.data.meshes.new(name)
-        data.from_pydata(vertices, edges, [])
-        add_object(name, data)
-    add_scatter("scatter", pair[0], step=(2.2, 0, 0))["instance_id"] = 1
-    assert seen(tmp_path) == {1, 2}

@@ -32,11 +32,12 @@ def test_a_clean_scene_has_no_notes(tmp_path):
     plain.data.materials.append(None)
     glass = add_material("glass", principled(**{"Transmission Weight": 1.0}))
     glass.use_backface_culling = True
+    thin = add_material("thin", principled(Alpha=0.4))
     flat = bpy.data.materials.new("no nodes")
     flat.use_nodes, flat.diffuse_color = False, (1, 0, 0, 0.2)
     bump = add_material("bump", displaced)
     bump.displacement_method = "BUMP"
-    for number, material in enumerate((glass, flat, bump)):
+    for number, material in enumerate((glass, thin, flat, bump)):
         add_box(material.name, location=(3 * number, 0, 3)).data.materials.append(material)
     plain.modifiers.new("s", "SUBSURF")
     plain.cycles.use_adaptive_subdivision = True  # without effect where the feature set is not experimental
@@ -56,23 +57,6 @@ def principled(**inputs):
             nodes["Principled BSDF"].inputs[name].default_value = value
 
     return build
-
-
-def mixed_with_transparency(nodes, link):
-    mix, clear = nodes.new("ShaderNodeMixShader"), nodes.new("ShaderNodeBsdfTransparent")
-    link(clear.outputs[0], mix.inputs[1])
-    link(nodes["Principled BSDF"].outputs[0], mix.inputs[2])
-    link(mix.outputs[0], nodes["Material Output"].inputs["Surface"])
-
-
-def transparent_group(nodes, link):
-    tree = bpy.data.node_groups.new("group", "ShaderNodeTree")
-    tree.interface.new_socket("S", in_out="OUTPUT", socket_type="NodeSocketShader")
-    output, clear = tree.nodes.new("NodeGroupOutput"), tree.nodes.new("ShaderNodeBsdfTransparent")
-    tree.links.new(clear.outputs[0], output.inputs[0])
-    group = nodes.new("ShaderNodeGroup")
-    group.node_tree = tree
-    link(group.outputs[0], nodes["Material Output"].inputs["Surface"])
 
 
 def alpha_from_texture(nodes, link):
@@ -100,15 +84,12 @@ def nothing(nodes, link):
     nodes.clear()
 
 
-OPACITY = "its opacity is not evaluated; it is traced as an opaque surface"
+OPACITY = "its opacity is not evaluated (node {!r}); it is traced as an opaque surface"
 BARE = "it has no surface shader; it is traced as an opaque surface"
 MATERIALS = {
-    "alpha": (principled(Alpha=0.9), OPACITY),
-    "alpha from a texture": (alpha_from_texture, OPACITY),
-    "mixed with transparency": (mixed_with_transparency, OPACITY),
-    "transparent group": (transparent_group, OPACITY),
-    "holdout": (holdout, OPACITY),
-    "ray portal": (ray_portal, OPACITY),
+    "alpha from a texture": (alpha_from_texture, OPACITY.format("Checker Texture")),
+    "holdout": (holdout, OPACITY.format("Holdout")),
+    "ray portal": (ray_portal, OPACITY.format("Ray Portal BSDF")),
     "displaced": (displaced, "true displacement moves the rendered surface off the traced one"),
     "volume only": (volume_only, BARE),
     "nothing": (nothing, BARE),
@@ -208,6 +189,22 @@ def test_material_override(tmp_path):
     assert notes(tmp_path) == [("box", f"material 'override': {MATERIALS['displaced'][1]}")]
 
 
+@pytest.mark.parametrize(("simplify", "size", "named"), [(True, 160, True), (True, 128, False), (False, 160, False)])
+def test_textures_that_the_picture_shrinks(scene, tmp_path, simplify, size, named):
+    def leaf(nodes, link):
+        image = bpy.data.images.new("leaf", size, 16, alpha=True)
+        image.pixels[3] = 0.2
+        image.pack()
+        node = nodes.new("ShaderNodeTexImage")
+        node.image = image
+        link(node.outputs["Alpha"], nodes["Principled BSDF"].inputs["Alpha"])
+
+    add_box("box").data.materials.append(add_material("leaf", leaf))
+    scene.render.use_simplify, scene.cycles.texture_limit_render = simplify, "128"
+    problem = "material 'leaf': its texture is traced whole, the picture shrinks it (simplify)"
+    assert notes(tmp_path) == ([("box", problem)] if named else [])
+
+
 def test_fog_in_the_world(scene, tmp_path):
     world = scene.world = bpy.data.worlds.new("sky")
     world.use_nodes = True
@@ -215,6 +212,21 @@ def test_fog_in_the_world(scene, tmp_path):
     fog = nodes.new("ShaderNodeVolumePrincipled")
     world.node_tree.links.new(fog.outputs[0], nodes["World Output"].inputs["Volume"])
     assert notes(tmp_path) == [("sky", "the world's volume is not traced")]
+
+
+def test_notes_do_not_depend_on_the_order_of_creation(tmp_path):
+    def build(names):
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        add_camera()
+        bpy.context.scene.render.engine = "CYCLES"
+        for name in names:
+            add_box(name).is_shadow_catcher = True
+            add_hair(f"{name} too")
+        return notes(tmp_path)
+
+    found = build("cab")
+    assert len(found) == 6
+    assert found == sorted(found) == build("bca")
 
 
 def test_what_no_camera_sees_is_not_named(tmp_path):

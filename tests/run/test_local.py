@@ -92,6 +92,21 @@ def test_the_same_call_again_renders_only_what_is_missing_or_unreadable(scene, t
     assert after[broken][0] != before[broken][0]
 
 
+def test_a_scene_that_was_moved_is_still_the_same(scene, tmp_path):
+    pixeltruth.render(scene, tmp_path / "d", **options(scene))
+    before = files_of(tmp_path / "d")
+    sorted(before)[1].unlink()
+    moved = tmp_path / "moved.BLEND"
+    moved.write_bytes(scene.read_bytes())
+    pixeltruth.render(moved, tmp_path / "d", **options(scene))
+    assert {path: content for path, (_, content) in files_of(tmp_path / "d").items()} == {
+        path: content for path, (_, content) in before.items()
+    }
+    (tmp_path / "chair.ply").write_bytes(b"ply")
+    with pytest.raises(JobError, match=r"another job \(scene: 1 given -> 2 given\)"):
+        pixeltruth.render([scene, tmp_path / "chair.ply"], tmp_path / "d", **options(scene))
+
+
 def test_a_changed_job_is_refused_with_the_difference(scene, tmp_path):
     pixeltruth.render(scene, tmp_path / "d", **options(scene))
     before = files_of(tmp_path / "d")
@@ -109,6 +124,28 @@ def test_a_folder_that_is_not_ours_is_left_alone(scene, tmp_path):
         with pytest.raises(JobError, match=r"thesis\.txt.*choose an empty or new folder"):
             pixeltruth.render(scene, tmp_path, **options(scene), overwrite=overwrite)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_failed_overwrite_leaves_the_old_dataset(scene, tmp_path):
+    pixeltruth.render(scene, tmp_path / "d", **options(scene))
+    before = {path: path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()}
+    with pytest.raises(SceneError, match="weight"):
+        pixeltruth.render(scene, tmp_path / "d", **options(scene, map_by="weight"), overwrite=True)
+    assert {path: path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()} == before
+
+
+def test_a_second_run_into_the_same_folder_is_refused(scene, tmp_path):
+    folder = tmp_path / "d"
+    slow = ("--quality", "reference", "--samples", "800")
+    first = start(scene, folder, *slow)
+    wait_for(lambda: list(folder.rglob("*.h5")))
+    second = start(scene, folder, *slow)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert b"another run is writing into this folder" in errors
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == 0, errors
+    assert pixeltruth.check(folder) == []
 
 
 def test_overwrite_deletes_only_what_a_run_makes(scene, tmp_path):

@@ -35,6 +35,7 @@ class ChainReader:
         self, depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[str, Mapping[str, Value]]
     ) -> None:
         self.keys = tuple(dict.fromkeys((*keys, "instance_id", "category_id")))
+        self._attributes = [key for key in self.keys if key in bpy.types.Object.bl_rna.properties]
         self.labels = labels
         self._facts: dict[str, tuple[dict[str, Value], dict[str, Value]]] = {}
         self._instancers: dict[Path, tuple[bpy.types.Object, Path]] = {}
@@ -111,9 +112,7 @@ class ChainReader:
         if name not in self._facts:
             what = f"object {name!r}"
             properties = {key: stored(owner[key], what, key) for key in self.keys if key in owner}
-            attributes = {
-                key: stored(getattr(owner, key), what, key) for key in self.keys if key in owner.bl_rna.properties
-            }
+            attributes = {key: stored(getattr(owner, key), what, key) for key in self._attributes}
             self._facts[name] = properties | dict(self.labels.get(owner.name, {})), attributes
         return self._facts[name]
 

@@ -114,6 +114,7 @@ def _snapshot(found: Survey, ids: Mapping[Key, int], materials: Mapping[str | No
         ),
         material_start=start,
         slot_materials=slots,
+        opacity_of_material={materials[name]: opacity for name, opacity in found.opacities.items()},
     )
 
 

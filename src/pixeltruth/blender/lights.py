@@ -1,4 +1,4 @@
-"""Lamps that a job adds to the scene."""
+"""Lamps that a job adds to the scene, and whether anything in it shines at all."""
 
 from collections.abc import Iterable
 
@@ -24,3 +24,28 @@ def _set_radius(data: bpy.types.Light, radius: float) -> None:
         data.shape, data.size = "DISK", 2 * radius
     else:
         data.shadow_soft_size = radius
+
+
+def is_dark(depsgraph: bpy.types.Depsgraph) -> bool:
+    """Whether no lamp, world or material of an evaluated scene shines; in doubt, one does."""
+    return not any(_shines(block) for block in depsgraph.ids)
+
+
+def _shines(block: bpy.types.ID) -> bool:
+    if isinstance(block, bpy.types.Light):
+        return block.energy != 0
+    if isinstance(block, bpy.types.World):
+        return not block.use_nodes and any(block.color)
+    return isinstance(block, bpy.types.ShaderNodeTree) and any(_emits(node) for node in block.nodes)
+
+
+_EMITTERS = {"EMISSION": "", "BACKGROUND": "", "BSDF_PRINCIPLED": "Emission ", "PRINCIPLED_VOLUME": "Emission "}
+"""What the names of a node's inputs for emitted light begin with."""
+
+
+def _emits(node: bpy.types.Node) -> bool:
+    if node.type not in _EMITTERS:
+        return node.type == "SCRIPT"
+    color, strength = (node.inputs[f"{_EMITTERS[node.type]}{name}"] for name in ("Color", "Strength"))
+    bright = color.is_linked or any(color.default_value[:3])
+    return bright and (strength.is_linked or strength.default_value != 0)

@@ -1,9 +1,23 @@
-"""Blender mesh -> `Mesh`: triangles, corner normals and material slots, bulk-copied."""
+"""Blender mesh -> `Mesh`: triangles, corner normals, UVs and material slots, bulk-copied."""
 
 import bpy
 import numpy as np
+from jaxtyping import Float32
 
+from pixeltruth.memory import MeshSize
 from pixeltruth.snapshot import Mesh
+
+
+def mesh_sizes(depsgraph: bpy.types.Depsgraph) -> list[MeshSize]:
+    """How large the distinct meshes of a dependency graph are, without triangulating or copying any."""
+    sizes: dict[int, MeshSize] = {}
+    for entry in depsgraph.object_instances:
+        owner = entry.object
+        if owner.type == "MESH" and owner.data.as_pointer() not in sizes:
+            data = owner.data
+            triangles = len(data.loops) - 2 * len(data.polygons)  # a polygon of n corners is n - 2 triangles
+            sizes[data.as_pointer()] = MeshSize(owner.name, triangles, len(data.vertices))
+    return list(sizes.values())
 
 
 def read_mesh(data: bpy.types.Mesh) -> Mesh:
@@ -31,6 +45,36 @@ def read_mesh(data: bpy.types.Mesh) -> Mesh:
         corner_normals=np.ascontiguousarray(normals[corners]),
         material_slots=np.clip(slots, 0, last)[polygon].astype(np.uint32),
     )
+
+
+def read_uvs(data: bpy.types.Mesh, name: str) -> Float32[np.ndarray, "t 3 2"] | None:
+    """Copies a UV map of a mesh that `read_mesh` has read.
+
+    Args:
+        data: The mesh.
+        name: Of the map; empty for the one that renders use by default.
+
+    Returns:
+        Coordinates of each triangle corner; None where the mesh has no such map, NaN where it is none of two numbers.
+    """
+    if not name:
+        name = next((layer.name for layer in data.uv_layers if layer.active_render), "")
+    attribute = data.attributes.get(name)
+    if attribute is None:
+        return None
+    count = len(data.loop_triangles)
+    if attribute.data_type != "FLOAT2" or attribute.domain not in ("CORNER", "POINT"):
+        return np.full((count, 3, 2), np.nan, dtype=np.float32)
+    uvs = _read(attribute.data, "vector", shape=(len(attribute.data), 2))
+    which = "loops" if attribute.domain == "CORNER" else "vertices"
+    return np.ascontiguousarray(uvs[_read(data.loop_triangles, which, shape=(count, 3))])
+
+
+def surface_materials(owner: bpy.types.Object, override: bpy.types.Material | None) -> list[bpy.types.Material | None]:
+    """The material of each slot of an evaluated mesh object, as the view layer has it."""
+    slots = [slot.material for slot in owner.material_slots]
+    slots += list(owner.data.materials)[len(slots) :]  # geometry nodes put materials on the mesh alone
+    return slots if override is None else [override] * max(len(slots), 1)
 
 
 def _read(collection: bpy.types.bpy_prop_collection, name: str, *, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,6 +1,9 @@
 """Which views a job takes of a scene, and through what."""
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 import bpy
 import mathutils
@@ -78,22 +81,23 @@ class Cameras:
             depsgraph: Evaluated for rendering.
 
         Raises:
-            SceneError: There is no camera, or one is no pinhole in a rigid pose.
+            SceneError: There is no camera, a pattern fits none, or one is no pinhole in a rigid pose.
         """
         notes: list[ReportEntry] = []
         if self.job.cameras is not None:
             found = [self._given(pose) for pose in self.job.cameras]
         else:
-            evaluated = self._evaluated(depsgraph)
+            evaluated = self._chosen(self._evaluated(depsgraph))
             found = [self._of_the_file(owner) for owner in evaluated]
             names = {owner.original.name_full for owner in evaluated}
+            listed = [owner for owner in self.scene.objects if owner.type == "CAMERA" and owner != self.own]
             notes = [
                 ReportEntry(object=owner.name, problem="hidden from renders: no view is taken from this camera")
-                for owner in self.scene.objects
-                if owner.type == "CAMERA" and owner != self.own and owner.name_full not in names
+                for owner in _fitting(self.job.camera_names, listed)
+                if owner.name_full not in names
             ]
         if not found:
-            raise SceneError(f"{self.job.scene}: the scene has no camera that renders; pass --cameras FILE")
+            raise SceneError(f"{self.job.title}: the scene has no camera that renders; pass --cameras FILE")
         frame = self.scene.frame_current
         return tuple(
             PlannedView(f"camera_{number}", name, frame, viewpoint, owner)
@@ -107,6 +111,17 @@ class Cameras:
         found.pop(self.own, None)
         inside = set(self.scene.objects)
         return sorted((found[owner] for owner in found.keys() & inside), key=lambda owner: owner.name_full)
+
+    def _chosen(self, cameras: Sequence[bpy.types.Object]) -> list[bpy.types.Object]:
+        for pattern in self.job.camera_names or ():
+            if not _fitting([pattern], cameras):
+                names = [owner.name for owner in cameras]
+                near = ", ".join(repr(name) for name in difflib.get_close_matches(pattern, names, n=3, cutoff=0.0))
+                raise SceneError(
+                    f"{self.job.title}: camera_names: {pattern!r} fits no camera that renders; "
+                    + (f"near are {near}" if near else "the scene has none")
+                )
+        return _fitting(self.job.camera_names, cameras)
 
     def _of_the_file(self, owner: bpy.types.Object) -> tuple[str, Viewpoint, bpy.types.Object | None]:
         viewpoint = viewpoint_of(owner, self.picture)
@@ -125,6 +140,13 @@ class Cameras:
         else:
             lens = intrinsics.lens(picture.right - picture.left, picture.bottom - picture.top)
         return pose.name, Viewpoint(lens, pose.matrix, near=_NEAR, far=_FAR), None
+
+
+def _fitting(patterns: Sequence[str] | None, cameras: Sequence[bpy.types.Object]) -> list[bpy.types.Object]:
+    """Those whose name fits a pattern; all of them where there is none."""
+    return [
+        camera for camera in cameras if patterns is None or any(fnmatchcase(camera.name, text) for text in patterns)
+    ]
 
 
 def _prepare(scene: bpy.types.Scene, job: Job) -> None:

@@ -1,21 +1,23 @@
 """Evaluated scene -> `Survey`: every copy of every mesh a camera can see, with the chain that names it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import bpy
 import numpy as np
 from jaxtyping import Float64, UInt32
 
 from pixeltruth.blender.chains import ChainReader
-from pixeltruth.blender.meshes import read_mesh
+from pixeltruth.blender.meshes import read_mesh, read_uvs, surface_materials
+from pixeltruth.blender.opacity import Opacities
 from pixeltruth.blender.unseen import notes_on, notes_on_all
 from pixeltruth.identity import Chain
 from pixeltruth.manifest import ReportEntry
-from pixeltruth.snapshot import Mesh
+from pixeltruth.snapshot import Mesh, Opacity
 from pixeltruth.view import Value
 
-_LINEAR_LIMIT = 1e-6  # a placement flatter than this has no usable inverse; its mesh is placed beforehand
+_FLAT = 1e-5  # a placement flatter than this, least over largest scale, has no usable inverse
+_NO_THICKNESS = 1e-8  # and one flatter than this has none for Cycles either
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +41,17 @@ class Copy:
 
 @dataclass(eq=False)
 class Survey:
-    """What a dependency graph holds, read once."""
+    """What a dependency graph holds, read once.
+
+    Attributes:
+        meshes, copies: What cameras see.
+        opacities: Of the materials that are not opaque everywhere, by name.
+        notes: What the rays will not see as Cycles does.
+    """
 
     meshes: list[Mesh] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
+    opacities: dict[str, Opacity] = field(default_factory=dict)
     notes: list[ReportEntry] = field(default_factory=list)
 
 
@@ -62,6 +71,7 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
     found = Survey(notes=notes_on_all(depsgraph))
     meshes: dict[int, int | None] = {}
     noted: set[tuple[str, str, bool, bool]] = set()
+    opacities = Opacities(depsgraph)
     chains, placings = ChainReader(depsgraph, keys, labels), _Placings(depsgraph.view_layer)
     for entry in depsgraph.object_instances:
         placing = placings.of(entry)
@@ -70,7 +80,7 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
         note = entry.object.name_full, entry.object.type, entry.show_self, entry.show_particles
         if note not in noted:
             noted.add(note)
-            found.notes += notes_on(entry, depsgraph)
+            found.notes += notes_on(entry, depsgraph, opacities)
         if entry.object.type != "MESH" or not entry.show_self:
             continue
         pointer = entry.object.data.as_pointer()
@@ -78,10 +88,17 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
             meshes[pointer] = _add_mesh(found, entry.object.data)
         index = meshes[pointer]
         if index is not None:
-            slots = _slots(entry.object, depsgraph.view_layer.material_override)
+            materials = surface_materials(entry.object, depsgraph.view_layer.material_override)
+            see_through = opacities.see_through(materials)
+            found.opacities |= see_through
+            for name in {opacity.uv_map for opacity in see_through.values() if opacity.uv_map is not None}:
+                _add_uvs(found, index, (entry.object, name))
+            slots = tuple(None if material is None else material.name_full for material in materials) or (None,)
             matrix = np.array(entry.matrix_world, dtype=np.float64)
             found.copies.append(Copy(index, matrix, chains.of(entry), slots, placing.holdout))
-    return _without_flat_placements(found)
+    found = _without_flat_placements(found)
+    found.notes.sort(key=lambda note: (note.object, note.problem))  # Blender's order varies from run to run
+    return found
 
 
 def _add_mesh(found: Survey, data: bpy.types.Mesh) -> int | None:
@@ -93,12 +110,16 @@ def _add_mesh(found: Survey, data: bpy.types.Mesh) -> int | None:
     return len(found.meshes) - 1
 
 
-def _slots(owner: bpy.types.Object, override: bpy.types.Material | None) -> tuple[str | None, ...]:
-    slots = [slot.material for slot in owner.material_slots]
-    slots += list(owner.data.materials)[len(slots) :]  # geometry nodes put materials on the mesh alone
-    if override is not None:
-        slots = [override] * max(len(slots), 1)
-    return tuple(None if material is None else material.name_full for material in slots) or (None,)
+def _add_uvs(found: Survey, index: int, source: tuple[bpy.types.Object, str]) -> None:
+    """Gives a mesh a UV map by its name, if its object has it."""
+    owner, name = source
+    uvs = None if name in found.meshes[index].uvs else read_uvs(owner.data, name)
+    if uvs is None:
+        return
+    found.meshes[index] = replace(found.meshes[index], uvs={**found.meshes[index].uvs, name: uvs})
+    if np.isnan(uvs).all():
+        problem = f"attribute {name!r} is no UV map: materials that are see-through by it are traced as opaque"
+        found.notes.append(ReportEntry(object=owner.name, problem=problem))
 
 
 @dataclass(frozen=True)
@@ -135,26 +156,28 @@ class _Placings:
 
 def _without_flat_placements(found: Survey) -> Survey:
     """Places the meshes of copies that are scaled flat beforehand, since such a placement cannot be undone."""
-    for index, copy in enumerate(found.copies):
-        linear = copy.world_from_object[:3, :3]
-        lengths = np.linalg.norm(linear, axis=0)
-        if abs(np.linalg.det(linear)) > _LINEAR_LIMIT * lengths.max(initial=0) ** 3:
-            continue
-        placement = np.eye(4)
+    found.copies = [copy for copy in found.copies if np.isfinite(copy.world_from_object).all()]  # NaN is nowhere
+    linear = np.array([copy.world_from_object[:3, :3] for copy in found.copies]).reshape(-1, 3, 3)
+    scales = np.linalg.svd(linear, compute_uv=False)
+    for index in np.flatnonzero(scales[:, 2] <= _FLAT * scales[:, 0]):
+        copy, placement = found.copies[index], np.eye(4)
         placement[:3, 3] = copy.world_from_object[:3, 3]
-        found.copies[index] = Copy(len(found.meshes), placement, copy.chain, copy.slots, copy.holdout)
-        found.meshes.append(_flattened(found.meshes[copy.mesh], linear))
+        if scales[index, 2] < _NO_THICKNESS * scales[index, 0] < scales[index, 1]:
+            problem = "scaled flat: the picture may lack it where other objects use its mesh as well"
+            found.notes.append(ReportEntry(object=copy.chain[0].name, problem=problem))
+        found.copies[index] = replace(copy, mesh=len(found.meshes), world_from_object=placement)
+        found.meshes.append(_flattened(found.meshes[copy.mesh], linear[index]))
     return found
 
 
 def _flattened(mesh: Mesh, linear: Float64[np.ndarray, "3 3"]) -> Mesh:
+    x, y, z = linear.T
+    cofactors = np.stack([np.cross(y, z), np.cross(z, x), np.cross(x, y)])  # what normals turn by, inverse or not
+    normals = mesh.corner_normals @ cofactors
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    unit = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
     vertices = (mesh.vertices @ linear.T).astype(np.float32)
-    corners = vertices[mesh.triangles].astype(np.float64)
-    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(faces, axis=1, keepdims=True)
-    unit = np.divide(faces, length, out=np.zeros_like(faces), where=length > 0)
-    normals = np.repeat(unit[:, None], 3, axis=1).astype(np.float32)
-    return Mesh(vertices, mesh.triangles, normals, mesh.material_slots)
+    return replace(mesh, vertices=vertices, corner_normals=unit.astype(np.float32))
 
 
 def material_ids(copies: Sequence[Copy]) -> dict[str | None, int]:

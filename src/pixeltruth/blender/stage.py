@@ -1,4 +1,4 @@
-"""A .blend made ready to render: opened, silenced, lit, its views planned and its content named."""
+"""A scene made ready to render: opened, silenced, lit, its views planned and its content named."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +8,18 @@ import bpy
 from pixeltruth import labels
 from pixeltruth.blender.chains import stored
 from pixeltruth.blender.evaluate import evaluate
+from pixeltruth.blender.importers import open_files
 from pixeltruth.blender.inventory import Inventory, take_inventory
-from pixeltruth.blender.lights import add_lights
+from pixeltruth.blender.lights import add_lights, is_dark
+from pixeltruth.blender.meshes import mesh_sizes
+from pixeltruth.blender.missing import missing_files
 from pixeltruth.blender.plan import Cameras, PlannedView
-from pixeltruth.blender.session import blocked_drivers, open_scene, run_setup, silence
-from pixeltruth.blender.snapshot import survey
+from pixeltruth.blender.session import blocked_drivers, run_setup, silence
+from pixeltruth.blender.snapshot import Survey, survey
 from pixeltruth.errors import SceneError
 from pixeltruth.job import Job
 from pixeltruth.manifest import ReportEntry
+from pixeltruth.memory import require_room
 from pixeltruth.view import Value
 
 __all__ = ["PlannedView", "Stage", "set_stage"]
@@ -42,10 +46,11 @@ def set_stage(job: Job) -> Stage:
     """Opens a job's scene and reads everything its views need.
 
     Raises:
-        SceneError: The scene cannot be opened, has no camera, or an object lacks what the job needs.
+        SceneError: The scene cannot be opened or imported, does not fit into memory, has no camera, or an
+            object lacks what the job needs.
         JobError: The user's setup failed.
     """
-    scene = open_scene(Path(job.scene))
+    scene, absent = open_files([Path(file.path) for file in job.scene])
     add_lights(scene, job.lights)
     if job.setup is not None:
         run_setup(Path(job.setup), scene)
@@ -55,10 +60,17 @@ def set_stage(job: Job) -> Stage:
     cameras = Cameras(scene, job)
     properties, unmatched = labels.apply(job.labels, [owner.name for owner in bpy.data.objects])
     report += [ReportEntry(object=pattern, problem="this label pattern fits no object") for pattern in unmatched]
-    found, (views, hidden) = evaluate(
-        scene, lambda depsgraph: (survey(depsgraph, job.map_by, properties), cameras.plan(depsgraph))
-    )
-    unseen = [*blocked_drivers(), *found.notes]
+
+    def read(graph: bpy.types.Depsgraph) -> tuple[Survey, tuple[tuple[PlannedView, ...], list[ReportEntry]], bool]:
+        require_room(mesh_sizes(graph), lit=job.needs_light)
+        return survey(graph, job.map_by, properties), cameras.plan(graph), job.needs_light and is_dark(graph)
+
+    found, (views, hidden), dark = evaluate(scene, read)
+    if dark:
+        report.append(
+            ReportEntry(object=scene.name, problem="the scene has no light: pictures will be black; pass --light")
+        )
+    unseen = [*absent, *missing_files(), *blocked_drivers(), *found.notes]
     if job.strict and unseen:
         raise SceneError(f"--strict: {unseen[0].object!r}: {unseen[0].problem}{_and_more(len(unseen) - 1)}")
     inventory = take_inventory(found, job, _background(scene.world, job))

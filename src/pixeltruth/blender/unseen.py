@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import bpy
 
+from pixeltruth.blender.meshes import surface_materials
+from pixeltruth.blender.opacity import Opacities, surface_socket
 from pixeltruth.manifest import ReportEntry
+from pixeltruth.snapshot import Opacity
 
 _NO_MESH = {
     "CURVES": "hair curves are not traced",
@@ -14,11 +17,13 @@ _NO_MESH = {
 }
 
 
-def notes_on(entry: bpy.types.DepsgraphObjectInstance, depsgraph: bpy.types.Depsgraph) -> list[ReportEntry]:
+def notes_on(
+    entry: bpy.types.DepsgraphObjectInstance, depsgraph: bpy.types.Depsgraph, opacities: Opacities
+) -> list[ReportEntry]:
     """Notes on one entry of a dependency graph that cameras see."""
     owner = entry.object
     problems = list(_hair_problems(owner)) if entry.show_particles else []
-    problems += _problems(owner, depsgraph) if entry.show_self else []
+    problems += _problems(owner, depsgraph, opacities) if entry.show_self else []
     return [ReportEntry(object=owner.name, problem=problem) for problem in problems]
 
 
@@ -42,7 +47,7 @@ def _hair_problems(owner: bpy.types.Object) -> Iterator[str]:
                 yield f"hair of particle system {modifier.particle_system.name!r} is not traced"
 
 
-def _problems(owner: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Iterator[str]:
+def _problems(owner: bpy.types.Object, depsgraph: bpy.types.Depsgraph, opacities: Opacities) -> Iterator[str]:
     if owner.type in _NO_MESH:
         yield _NO_MESH[owner.type]
     if owner.type == "LIGHT" and owner.data.type != "SUN":
@@ -54,41 +59,26 @@ def _problems(owner: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Iterat
     experimental = depsgraph.scene.cycles.feature_set == "EXPERIMENTAL"
     if experimental and owner.cycles.use_adaptive_subdivision and any(m.type == "SUBSURF" for m in owner.modifiers):
         yield "adaptive subdivision is not traced: the surface is the one without it"
-    override = depsgraph.view_layer.material_override
-    for material in [slot.material for slot in owner.material_slots] if override is None else [override]:
-        if material is not None:
-            yield from (f"material {material.name!r}: {problem}" for problem in _material_problems(material))
+    materials = surface_materials(owner, depsgraph.view_layer.material_override)
+    for material in {material.name_full: material for material in materials if material is not None}.values():
+        found = opacities.of(material)
+        if found.opacity is not None and _shrinks(found.opacity, depsgraph.scene):
+            yield f"material {material.name!r}: its texture is traced whole, the picture shrinks it (simplify)"
+        problems = filter(None, [found.problem, *_material_problems(material)])
+        yield from (f"material {material.name!r}: {problem}" for problem in problems)
+
+
+def _shrinks(opacity: Opacity, scene: bpy.types.Scene) -> bool:
+    limit = scene.cycles.texture_limit_render if scene.render.use_simplify else "OFF"
+    return limit != "OFF" and any(max(texture.texels.shape) > int(limit) for texture in opacity.textures)
 
 
 def _material_problems(material: bpy.types.Material) -> Iterator[str]:
     if not material.use_nodes or material.node_tree is None:
         return
-    output = material.node_tree.get_output_node("CYCLES") or material.node_tree.get_output_node("ALL")
-    if output is None or not output.inputs["Surface"].is_linked:
+    surface = surface_socket(material)
+    if surface is None:
         yield "it has no surface shader; it is traced as an opaque surface"
         return
-    if any(_transparent(node) for node in _feeding(output.inputs["Surface"])):
-        yield "its opacity is not evaluated; it is traced as an opaque surface"
-    if material.displacement_method != "BUMP" and output.inputs["Displacement"].is_linked:
+    if material.displacement_method != "BUMP" and surface.node.inputs["Displacement"].is_linked:
         yield "true displacement moves the rendered surface off the traced one"
-
-
-def _transparent(node: bpy.types.Node) -> bool:
-    if node.type in {"BSDF_TRANSPARENT", "BSDF_RAY_PORTAL", "HOLDOUT"}:
-        return True
-    alpha = node.inputs.get("Alpha") if node.type == "BSDF_PRINCIPLED" else None
-    return alpha is not None and (alpha.is_linked or alpha.default_value < 1.0)
-
-
-def _feeding(socket: bpy.types.NodeSocket) -> Iterator[bpy.types.Node]:
-    """Every node that feeds a socket, those inside groups included."""
-    waiting, seen = [link.from_node for link in socket.links], set()
-    while waiting:
-        node = waiting.pop()
-        if node.as_pointer() in seen:
-            continue
-        seen.add(node.as_pointer())
-        yield node
-        if node.type == "GROUP" and node.node_tree is not None:
-            waiting += list(node.node_tree.nodes)
-        waiting += [link.from_node for inner in node.inputs for link in inner.links]

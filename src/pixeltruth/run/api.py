@@ -15,13 +15,15 @@ from pixeltruth.lights import Light
 from pixeltruth.options import parse_light, parse_list
 from pixeltruth.poses import CameraPose, Pose, camera_poses
 from pixeltruth.run.local import run
+from pixeltruth.sources import ScenePaths
 
 
 def render(
-    scene: str | PathLike[str],
+    scene: ScenePaths,
     output: str | PathLike[str],
     *,
     cameras: str | PathLike[str] | Iterable[CameraPose | Pose] | None = None,
+    camera_names: str | Iterable[str] | None = None,
     resolution: tuple[int, int] | None = None,
     fov: float | None = None,
     focal_length: float | None = None,
@@ -49,10 +51,14 @@ def render(
     Blender runs in a process of its own. The same call again renders only the views that are missing.
 
     Args:
-        scene: The .blend file.
+        scene: The scene file: a .blend, or .glb, .gltf, .obj, .ply, .stl, .fbx, .usd, .usda, .usdc, .usdz, which is
+            imported into an empty scene with its cameras, lights and materials. Several files make one scene; of these
+            the first may be a .blend.
         output: Folder of the dataset; made where it does not exist.
         cameras: A camera file (see `pixeltruth.poses`), or 4x4 arrays ``world_from_camera`` (world z up, metres;
-            camera frame OpenCV: x right, y down, z forward), or `CameraPose`. None: every camera of the scene.
+            camera frame OpenCV: x right, y down, z forward), or `CameraPose`. None: cameras of the scene.
+        camera_names: Which cameras of the scene: patterns of their names (``*``, ``?``, ``[abc]``; case matters), a
+            sequence, or one text with commas. None: every one.
         resolution: (width, height) in pixels. None: that of the camera file, or else of the scene.
         fov: Field of view in radians, across the longer side.
         focal_length: In millimetres, for a sensor of 36 mm along the longer side.
@@ -80,18 +86,20 @@ def render(
         The dataset in `output`.
 
     Raises:
-        JobError: An option, the camera file or the label file is wrong, or `output` holds another job's dataset.
+        JobError: An option, a file's kind, the camera file or the label file is wrong, or `output` holds another job's
+            dataset.
         SceneError: The scene cannot be opened, or an object in it lacks what the job needs.
         FormatError: `output` is not a dataset of ours or cannot be written.
         RenderError: Blender failed; the message names its log.
         MissingExtraError: Blender is not installed.
     """
-    keys = parse_list(map_by, option="map_by") if isinstance(map_by, str) else tuple(map_by)
+    keys = _names(map_by, option="map_by") or ()
     job = Job.of(
         scene,
         output,
         setup=setup,
         cameras=camera_poses(cameras),
+        camera_names=_names(camera_names, option="camera_names"),
         resolution=resolution,
         intrinsics=one_intrinsics(fov=fov, focal_length=focal_length, intrinsics=intrinsics),
         lights=tuple(parse_light(light) if isinstance(light, str) else light for light in lights),
@@ -111,6 +119,12 @@ def render(
     need_blender()
     run(job, overwrite=overwrite, progress=progress)
     return load(Path(output))
+
+
+def _names(names: str | Iterable[str] | None, *, option: str) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    return parse_list(names, option=option) if isinstance(names, str) else tuple(names)
 
 
 def need_blender() -> None:

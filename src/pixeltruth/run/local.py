@@ -30,6 +30,9 @@ from pixeltruth.run.progress import Progress
 WORK = ".pixeltruth"
 """Folder inside the output that holds the log and temporary files of a run; gone once it succeeds."""
 
+REPLACED = "replaced"
+"""Folder within it that holds a dataset to be replaced, until its successor is planned."""
+
 
 def run(job: Job, *, overwrite: bool = False, progress: bool | None = None) -> Path:
     """Renders what a job's dataset still lacks.
@@ -50,12 +53,16 @@ def run(job: Job, *, overwrite: bool = False, progress: bool | None = None) -> P
     """
     output = Path(job.output).absolute()
     job = job.model_copy(update={"output": output})
-    _claim(output, job, overwrite=overwrite)
-    done, missing = progress_of(output)
-    if missing == 0:
-        return output
-    with _work_folder(output) as work, Progress(shown=progress) as bar:
-        _Attendance(job, done, work, bar).serve()
+    _refuse_foreign(output, job, overwrite=overwrite)
+    with _work_folder(output) as work:
+        if overwrite or not (output / DATASET_FILE).is_file():
+            _set_aside(output, work / REPLACED)
+        for left_over in output.glob(f"{scene_folder(1)}/**/.*.tmp"):  # of a run that was killed
+            left_over.unlink()
+        done, missing = progress_of(output)
+        if missing != 0:
+            with Progress(shown=progress) as bar:
+                _Attendance(job, done, work, bar).serve()
     return output
 
 
@@ -77,8 +84,8 @@ def progress_of(output: Path) -> tuple[list[str], int | None]:
     return done, len(planned) - len(done)
 
 
-def _claim(output: Path, job: Job, *, overwrite: bool) -> None:
-    """Refuses a folder that is not ours or holds another job's dataset; empties it of the latter on request."""
+def _refuse_foreign(output: Path, job: Job, *, overwrite: bool) -> None:
+    """Refuses a folder that is not ours, or holds another job's dataset that may not be replaced."""
     if not output.exists():
         return
     if not output.is_dir():
@@ -87,50 +94,70 @@ def _claim(output: Path, job: Job, *, overwrite: bool) -> None:
         foreign = sorted(path.name for path in output.iterdir() if path.name not in (WORK, scene_folder(1)))
         if foreign:
             raise JobError(f"{output} holds {foreign[0]!r} and is no dataset of ours; choose an empty or new folder")
-        _remove_dataset(output)
-        return
-    if overwrite:
-        _remove_dataset(output)
-        return
-    for left_over in output.glob(f"{scene_folder(1)}/**/.*.tmp"):  # of a run that was killed
-        left_over.unlink()
-    changed = difference(read_json(output / DATASET_FILE, DatasetManifest).job, job.identity())
-    if changed:
-        raise JobError(f"{output} holds the dataset of another job ({changed}); use --overwrite or another folder")
+    elif not overwrite:
+        changed = difference(read_json(output / DATASET_FILE, DatasetManifest).job, job.identity())
+        if changed:
+            raise JobError(f"{output} holds the dataset of another job ({changed}); use --overwrite or another folder")
 
 
-def _remove_dataset(output: Path) -> None:
-    """Deletes what a run makes and nothing else."""
-    for path in [*output.glob("scene_[0-9][0-9][0-9][0-9][0-9]"), output / WORK]:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-    for name in (DATASET_FILE, "preview.png"):
-        (output / name).unlink(missing_ok=True)
+def _set_aside(output: Path, folder: Path) -> None:
+    """Moves what a run makes, and nothing else, out of the way."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for path in [*output.glob("scene_[0-9][0-9][0-9][0-9][0-9]"), output / DATASET_FILE, output / "preview.png"]:
+        if path.exists():
+            path.rename(folder / path.name)
 
 
 @contextmanager
 def _work_folder(output: Path) -> Iterator[Path]:
-    """A folder for the log and temporary files. An error before the first manifest leaves nothing behind."""
+    """A folder for the log and temporary files, held by one run at a time.
+
+    An error before the first manifest leaves nothing behind, and puts back what was to be replaced.
+    """
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
     work = output / WORK
     try:
         (work / "tmp").mkdir(parents=True, exist_ok=True)
+        lock = (work / "lock").open("w")
     except OSError as error:
         raise FormatError(output, f"cannot be written: {error.strerror or error}") from error
-    try:
-        yield work
-    except RenderError:
-        shutil.rmtree(work / "tmp", ignore_errors=True)  # the log stays: the error names it
-        raise
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        if not (output / DATASET_FILE).exists():
-            shutil.rmtree(output / scene_folder(1), ignore_errors=True)
+    with lock:
+        _hold(lock, output)
+        try:
+            yield work
+        except BaseException as error:
+            if not (output / DATASET_FILE).exists():
+                _put_back(output, work / REPLACED)
+            if isinstance(error, RenderError):  # its message names the log
+                for folder in (work / "tmp", work / REPLACED):
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
+            shutil.rmtree(work, ignore_errors=True)
             for folder in made:
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
-        raise
-    shutil.rmtree(work, ignore_errors=True)
+            raise
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _hold(lock: IO[str], output: Path) -> None:
+    """Takes the lock of a folder; the system lets go of it when this process ends, however it does."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise JobError(f"{output}: another run is writing into this folder; wait for it or choose another") from None
+
+
+def _put_back(output: Path, folder: Path) -> None:
+    shutil.rmtree(output / scene_folder(1), ignore_errors=True)
+    if folder.is_dir():
+        for path in folder.iterdir():
+            path.rename(output / path.name)
 
 
 @dataclass

@@ -34,8 +34,9 @@ def write_manifests(job: Job, stage: Stage) -> None:
     path = output / scene_folder(1) / SCENE_FILE
     scene = _scene(job, stage)
     if path.is_file():
-        if read_json(path, SceneManifest) != scene:
-            raise SceneError(f"{job.scene}: evaluates differently from when {path} was written; use --overwrite")
+        # The bytes of the files are the job's to compare; their names may have changed
+        if read_json(path, SceneManifest).model_copy(update={"sources": scene.sources}) != scene:
+            raise SceneError(f"{job.title}: evaluates differently from when {path} was written; use --overwrite")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, scene)
@@ -56,7 +57,7 @@ def _dataset(job: Job, stage: Stage) -> DatasetManifest:
 def _scene(job: Job, stage: Stage) -> SceneManifest:
     inventory = stage.inventory
     return SceneManifest(
-        source=SourceFile(name=Path(job.scene).name, sha256=job.scene_sha256),
+        sources=tuple(SourceFile(name=Path(file.path).name, sha256=file.sha256) for file in job.scene),
         frames=(stage.frame,),
         instances=tuple(
             InstanceEntry(id=i.id, name=i.name, key=i.key, values=dict(i.values), materials=i.materials)

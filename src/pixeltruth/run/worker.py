@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -57,6 +58,8 @@ def _writable(job: Job) -> list[Path]:
     """The dataset, devices, and the caches of compiled kernels: ours, and those of GPU drivers where one may render."""
     ours = Path(__file__).parents[1] / "__pycache__"
     numba = Path(os.environ.get("NUMBA_CACHE_DIR") or Path.home() / ".cache" / "numba")
+    with suppress(OSError):  # behind the fence it could not be made; without it kernels are compiled every time
+        numba.mkdir(parents=True, exist_ok=True)
     drivers = [Path.home() / name for name in (".nv", ".cache/cycles", ".cache/nvidia")]
     return [Path(job.output), Path("/dev"), ours, numba, *(drivers if job.needs_light and job.device != "cpu" else [])]
 
