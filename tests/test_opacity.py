@@ -1,6 +1,5 @@
-"""See-through surfaces against closed form: programs and textures by themselves, then whole pictures."""
+"""See-through surfaces against closed form: textures by themselves, then whole pictures."""
 
-import ctypes
 import math
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -9,79 +8,25 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from solids import EVERYTHING, flat_mesh, pinhole, see, snapshot, viewpoint, world_corners
 from textures import from_srgb, leaf, looked_up
 
 import oracle
+from pixeltruth.expressions import Writer
+from pixeltruth.snapshot import Texture
 
 pytest.importorskip("numba", reason="needs the render environment (make test)")
 pytest.importorskip("embreex", reason="needs the render environment (make test)")
 
-from pixeltruth.expressions import NotEvaluated, Writer
+from see_through import EXTENSIONS, INTERPOLATIONS, constant, cut_out, evaluated, points, textured
+from solids import EVERYTHING, flat_mesh, pinhole, see, snapshot, viewpoint, world_corners
+
 from pixeltruth.opacity import opacity_tables
 from pixeltruth.raycast import Caster, render_geometry
-from pixeltruth.snapshot import Operation, Texture
 
 pytestmark = pytest.mark.blender
 
-EXTENSIONS, INTERPOLATIONS = ("REPEAT", "EXTEND", "MIRROR", "CLIP"), ("Linear", "Closest")
 SQUARE = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]), np.array([[0, 1, 2], [0, 2, 3]])
 UV = np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]])
-
-
-def evaluated(opacity, u, v):
-    """What the kernel makes of a program at points (u, v): those are the weights on a triangle of just these UVs."""
-    triangle = flat_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]])
-    triangle = replace(triangle, uvs={"map": np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float32)})
-    scene = replace(snapshot([triangle]), opacity_of_material={1: replace(opacity, uv_map="map")})
-    tables = opacity_tables(scene, triangle.material_slots, np.zeros(1, dtype=np.int64))
-    words = tables.words()
-    kind = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, *[ctypes.c_int64] * 2, *[ctypes.c_double] * 2)
-    kernel = kind(int(words[0]))
-    return np.array([kernel(words.ctypes.data, 0, 0, *at) for at in zip(u.tolist(), v.tolist(), strict=True)])
-
-
-def points(count, low=-3.0, high=4.0, seed=0):
-    return np.random.default_rng(seed).uniform(low, high, (2, count))
-
-
-MEANING = {
-    Operation.ADD: np.add,
-    Operation.MULTIPLY: np.multiply,
-    Operation.DIVIDE: lambda a, b: np.divide(a, b, out=np.zeros_like(a), where=b != 0),
-    Operation.MINIMUM: np.minimum,
-    Operation.MAXIMUM: np.maximum,
-    Operation.LESS: lambda a, b: (a < b).astype(float),
-    Operation.FLOOR: lambda a, _: np.floor(a),
-}
-NUMBERS = st.sampled_from([-1.0, 0.0, 1.0, 0.5, -0.25, 3.0, 0.1])
-STEPS = st.lists(st.tuples(st.sampled_from(list(MEANING)), st.integers(0, 99), st.integers(0, 99)), max_size=12)
-GRIDS = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).integers(0, 256, (3, 5), dtype=np.uint8))
-
-
-@settings(max_examples=150, deadline=None)
-@given(NUMBERS, NUMBERS, STEPS, GRIDS, st.sampled_from(EXTENSIONS))
-def test_programs_mean_what_their_steps_say(first, second, steps, texels, extension):
-    """Whatever the writer works out beforehand or leaves out."""
-    write, (u, v) = Writer(), points(40)
-    place = write.place("map")
-    texture = Texture(texels, interpolation="Closest", extension=extension)
-    values = [*place, write.constant(first), write.constant(second), write.sample(texture, *place)]
-    truths = [u, v, np.full(40, first), np.full(40, second),
-              looked_up(texels, u, v, interpolation="Closest", extension=extension)]  # fmt: skip
-    with np.errstate(all="ignore"):
-        for operation, a, b in steps:
-            a, b = a % len(values), b % len(values)
-            values.append(write.apply(operation, values[a], values[b]))
-            truths.append(MEANING[operation](truths[a], truths[b]))
-    keep = np.isfinite(truths).all(axis=0)
-    program = write.finish(values[-1], math.nan)  # a threshold that nothing is certainly above or below
-    np.testing.assert_array_equal(evaluated(program, u[keep], v[keep]), truths[-1][keep])
-    cut = write.finish(values[-1], 0.5)
-    there = np.ones(keep.sum(), bool) if cut is None else evaluated(cut, u[keep], v[keep]) >= 0.5
-    np.testing.assert_array_equal(there, truths[-1][keep] >= 0.5)
 
 
 @pytest.mark.parametrize("srgb", [False, True])
@@ -95,78 +40,6 @@ def test_textures(shape, extension, interpolation, srgb):
     truth = looked_up(texels, u, v, interpolation=interpolation, extension=extension)
     program = write.finish(write.sample(texture, *write.place("map")), math.nan)
     np.testing.assert_allclose(evaluated(program, u, v), from_srgb(truth) if srgb else truth, rtol=1e-12, atol=1e-13)
-
-
-@pytest.mark.parametrize("a", [-0.3, 0.0, 0.4, 1.0])
-def test_mix_and_clamp(a):
-    write, (u, v) = Writer(), points(100, -1, 2)
-    first, second = write.place("map")
-    for lower, upper in ((0.0, 1.0), (0.25, 0.5), (1.0, 0.0)):
-        limits = write.constant(lower), write.constant(upper)
-        program = write.finish(write.clamp(first, *limits), math.nan)
-        np.testing.assert_array_equal(evaluated(program, u, v), np.minimum(np.maximum(u, lower), upper))
-    for factor in (0.0, 0.25, 1.0, 1.5):
-        for b in (0.0, a, 0.7):
-            both = write.mix(write.constant(a), write.constant(b), write.constant(factor))
-            assert write.number(both) == pytest.approx((1 - factor) * a + factor * b, rel=1e-15, abs=1e-16)
-    program = write.finish(write.mix(write.constant(a), second, write.clamp(first)), math.nan)
-    share = np.clip(u, 0, 1)
-    np.testing.assert_allclose(evaluated(program, u, v), (1 - share) * a + share * v, rtol=1e-13, atol=1e-14)
-
-
-class TestUnknownValues:
-    def test_are_named_where_the_answer_depends_on_them(self):
-        write = Writer()
-        value = write.mix(write.constant(0.2), write.constant(0.9), write.clamp(write.unknown("noise")))
-        with pytest.raises(NotEvaluated, match=r"^noise$"):
-            write.finish(value, 0.5)
-
-    @pytest.mark.parametrize(("ends", "there"), [((0.9, 0.6), True), ((1.0, 1.0), True), ((0.4, 0.1), False)])
-    def test_do_not_matter_where_every_mixture_is_on_one_side(self, ends, there):
-        write = Writer()
-        value = write.mix(*map(write.constant, ends), write.clamp(write.unknown("noise")))
-        program = write.finish(value, 0.5)
-        assert (program is None) == there
-        assert there or evaluated(program, np.zeros(1), np.zeros(1)) < 0.5
-
-    def test_may_be_left_out_by_a_comparison(self):
-        write = Writer()
-        value = write.minimum(write.constant(0.0), write.clamp(write.unknown("noise")))
-        assert write.finish(value, 0.5) is not None
-
-    def test_two_uv_maps_are_too_many(self):
-        write = Writer()
-        with pytest.raises(NotEvaluated, match="several UV maps"):
-            write.finish(write.add(write.place("a")[0], write.place("b")[0]), 0.5)
-
-
-def test_textures_that_never_cross_the_threshold_are_left_out():
-    write, place = Writer(), (0, 1)
-    place = write.place("map")
-    solid = np.full((4, 4), 200, dtype=np.uint8)
-    solid[1, 2] = 128
-    assert write.finish(write.sample(Texture(solid), *place), 0.5) is None
-    assert write.finish(write.sample(Texture(solid, extension="CLIP"), *place), 0.5).textures
-    faint = write.finish(write.sample(Texture(solid - 80), *place), 0.5)
-    assert (faint.textures, faint.uv_map, len(faint.steps)) == ((), None, 1)
-
-
-# ---- whole pictures ----
-
-
-def textured(mesh, uvs):
-    """A mesh with UVs by vertex."""
-    return replace(mesh, uvs={"": np.asarray(uvs, dtype=np.float32)[mesh.triangles]})
-
-
-def cut_out(texels, **how):
-    write = Writer()
-    return write.finish(write.sample(Texture(texels, **how), *write.place("")), 0.5)
-
-
-def constant(value):
-    write = Writer()
-    return write.finish(write.constant(value), math.nan)
 
 
 def truth(scene, camera, alpha, *, margin=1e-3, fine=1):
@@ -223,6 +96,8 @@ def assert_true(scene, camera, alpha):
 
 
 LEAF = leaf()
+
+
 CAMERA = viewpoint(96, 72, fx=110.0, fy=120.0, cx=46.3, cy=37.9)
 
 
