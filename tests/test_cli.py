@@ -316,7 +316,8 @@ def test_from_sample_to_preview(tmp_path: Path, capsys: Capture, monkeypatch: py
     assert cli.main(render) == 0
     assert cli.main(["check", "out"]) == 0
     assert cli.main(["preview", "out"]) == 0
-    assert capsys.readouterr() == ("still_life.blend\nout\nout/preview.png\n", "")
+    said = "still_life.blend\nout\nevery law holds in 2 views\nout/preview.png\n"
+    assert capsys.readouterr() == (said, "")
     assert cli.main(["info", "out"]) == 0
     assert "views        2 of 48x36\n" in capsys.readouterr().out
     assert (tmp_path / "out" / "preview.png").read_bytes().startswith(b"\x89PNG")

@@ -6,6 +6,8 @@ import bpy
 import numpy as np
 import OpenEXR
 
+from blender.build import add_box, job_for, save
+from pixeltruth.blender.stage import set_stage
 from pixeltruth.raycast import Caster, render_geometry
 
 PASSES = {"use_pass_object_index": "IndexOB", "use_pass_z": "Depth", "use_pass_material_index": "IndexMA",
@@ -65,3 +67,19 @@ def assert_same_ids(stage, folder, view=None):
     assert explained.all(), f"{(~explained).sum()} pixels at {np.argwhere(~explained)[:5].tolist()}"
     assert (maps["instance"] != theirs["index"]).sum() <= 3
     return maps, theirs
+
+
+def box_before_wall():
+    """A box before a wall; both instance ids are object indices too."""
+    box = add_box("box", instance_id=1)
+    wall = add_box("wall", location=(0, 5, 1), scale=(3, 1, 3), instance_id=2)
+    box.pass_index, wall.pass_index = 1, 2
+    return box, wall
+
+
+def seen(tmp_path):
+    """Ids that are in the picture, once it is the one that Cycles makes, holes included."""
+    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    maps, theirs = assert_same_ids(stage, tmp_path)
+    np.testing.assert_array_equal(np.isfinite(maps["depth"]), theirs["depth"] < 1e9)
+    return set(np.unique(maps["instance"]).tolist()) - {0}

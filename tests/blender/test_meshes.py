@@ -7,7 +7,7 @@ import pytest
 import oracle
 from blender.arrange import add_camera, add_material, add_object, add_scatter, set_size
 from blender.build import add_box, add_mesh, job_for, save
-from blender.passes import assert_same_ids
+from blender.passes import assert_same_ids, box_before_wall, seen
 from pixeltruth.blender.stage import set_stage
 
 pytestmark = pytest.mark.blender
@@ -22,19 +22,7 @@ def scene():
 
 @pytest.fixture
 def pair(scene):
-    """A box before a wall; both instance ids are object indices too."""
-    box = add_box("box", instance_id=1)
-    wall = add_box("wall", location=(0, 5, 1), scale=(3, 1, 3), instance_id=2)
-    box.pass_index, wall.pass_index = 1, 2
-    return box, wall
-
-
-def seen(tmp_path):
-    """Ids that are in the picture, once it is the one that Cycles makes, holes included."""
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
-    maps, theirs = assert_same_ids(stage, tmp_path)
-    np.testing.assert_array_equal(np.isfinite(maps["depth"]), theirs["depth"] < 1e9)
-    return set(np.unique(maps["instance"]).tolist()) - {0}
+    return box_before_wall()
 
 
 def star():

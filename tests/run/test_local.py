@@ -206,7 +206,13 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(scene, tmp_path):
 def start(scene, folder, *extra, cameras="cameras"):
     command = [sys.executable, "-m", "pixeltruth", "render", str(scene), "-o", str(folder), "--resolution", "64x48",
                "--cameras", str(scene.parent / cameras), "--fov", "0.9", *extra]  # fmt: skip
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # Whoever runs the tests may ignore Ctrl-C, as a shell's background jobs do, and children inherit that
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def wait_for(condition, seconds=60):

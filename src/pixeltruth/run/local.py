@@ -181,6 +181,7 @@ class _Attendance:
             code = self._attempt()
             if code == 0:
                 return
+            self.done, _ = progress_of(self.job.output)  # it may have died before it could say what it wrote
             if len(self.done) == before:
                 raise RenderError(f"Blender {_ending(code)}; run the same command again to go on", log=self.log)
 
