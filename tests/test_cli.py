@@ -323,3 +323,16 @@ def test_from_sample_to_preview(tmp_path: Path, capsys: Capture, monkeypatch: py
     assert (tmp_path / "out" / "preview.png").read_bytes().startswith(b"\x89PNG")
     assert cli.main([*render, "--seed", "1"]) == 2
     assert "out holds the dataset of another job (seed: 0 -> 1)" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pixeltruth", "render", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert run.stdout is not None
+    assert run.stderr is not None
+    run.stdout.close()
+    errors = run.stderr.read()
+    run.stderr.close()
+    assert errors == b""
+    assert run.wait(timeout=60) in (0, 1)  # 1 where the library that draws the help met the closed pipe first

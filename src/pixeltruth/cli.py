@@ -4,6 +4,7 @@ A docstring here is the command's help and its page in docs/cli.md. Exit codes: 
 2 an error, said in one line on standard error; 130 interrupted.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -44,10 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         code = app(sys.argv[1:] if arguments is None else arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except (PixeltruthError, CycloptsError) as error:
         return _fail(f"error: {error}", code=2)
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
+    except BrokenPipeError:  # whoever reads the output, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code if isinstance(code, int) else 0
 
 
@@ -108,7 +113,8 @@ def render(
             `material`, `name`, any custom property or object attribute.
         default_values: `KEY=VALUE` for objects that lack a key of `--map-by`; the value is JSON. May be repeated.
         labels: Label file: gives categories and properties to objects by the pattern of their name.
-        setup: Your own Python file; its function `setup(scene)` is called on the opened scene, in Blender's process.
+        setup: Your own Python file; its function `setup(scene)` is called on the opened scene, in Blender's process,
+            which on Linux can write into the output folder only.
         outputs: Maps to write, `a,b,c`; `default` stands for the default ones.
         rgb: `--no-rgb` renders no light at all.
         quality: How much light is sampled.

@@ -68,7 +68,8 @@ def render(
             ``material``, ``name``, any custom property or object attribute; a sequence, or one text with commas.
         default_values: Value of a `map_by` key for objects that lack it.
         labels: A label file (see `pixeltruth.labels`), or its rules.
-        setup: Your own Python file; its function ``setup(scene)`` is called on the opened scene, in Blender's process.
+        setup: Your own Python file; its function ``setup(scene)`` is called on the opened scene, in Blender's process,
+            which on Linux can write into the output folder only.
         outputs: Maps to write, as in `pixeltruth.modalities.TABLE`; ``default`` stands for the default ones.
         rgb: False renders no light at all.
         quality: How much light is sampled: draft, standard or reference.
