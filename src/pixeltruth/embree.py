@@ -16,9 +16,6 @@ from jaxtyping import Float32, Float64, Int64, UInt32
 
 from pixeltruth.errors import MissingExtraError, RenderError
 
-PACKET = 16
-"""Rays that one call traces together."""
-
 # RTC_SCENE_FLAG_ROBUST: no ray slips through a shared edge; ..._FILTER_FUNCTION_IN_ARGUMENTS: a query brings a filter
 _SCENE_FLAGS = 1 << 2 | 1 << 3
 _TRIANGLES, _INSTANCES = 0, 122  # RTC_GEOMETRY_TYPE_TRIANGLE, RTC_GEOMETRY_TYPE_INSTANCE_ARRAY

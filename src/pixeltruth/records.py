@@ -1,11 +1,13 @@
 """What crosses the border as JSON, TOML or Python values: frozen records, and errors that fit on one line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
-from pixeltruth.errors import JobError
+from pixeltruth.errors import JobError, SceneError
 
 MAX_SHOWN = 60
 """Characters of a wrong value that an error repeats."""
@@ -80,12 +82,26 @@ def read_text(path: Path, *, kind: str) -> str:
         JobError: The file is missing, a folder, unreadable or not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")  # -sig: editors on Windows begin a file with a mark
-    except FileNotFoundError:
-        raise JobError(f"{kind} {path} does not exist") from None
-    except IsADirectoryError:
-        raise JobError(f"{kind} {path} is a folder; name the file in it") from None
+        with naming(path, kind, JobError):
+            return path.read_text(encoding="utf-8-sig")  # -sig: editors on Windows begin a file with a mark
     except UnicodeDecodeError as error:
         raise JobError(f"{kind} {path} is not UTF-8 text (byte {error.start})") from None
+
+
+@contextmanager
+def naming(path: Path, kind: str, error_type: type[JobError] | type[SceneError]) -> Iterator[None]:
+    """Turns what keeps a file of the user's from being read into an error of ours that names it.
+
+    Args:
+        path: The file.
+        kind: What it is, for the error.
+        error_type: What to raise.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise error_type(f"{kind} {path} does not exist") from None
+    except IsADirectoryError:
+        raise error_type(f"{kind} {path} is a folder; name the file in it") from None
     except OSError as error:
-        raise JobError(f"{kind} {path} cannot be read: {error.strerror or error}") from None
+        raise error_type(f"{kind} {path} cannot be read: {error.strerror or error}") from None

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from pixeltruth.errors import JobError, SceneError
 from pixeltruth.manifest import Sha256
-from pixeltruth.records import Record
+from pixeltruth.records import Record, naming
 
 BLEND = ".blend"
 ENDINGS = (BLEND, ".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".usd", ".usda", ".usdc", ".usdz")
@@ -91,12 +91,5 @@ def sha256_of(path: Path, kind: str, error_type: type[JobError] | type[SceneErro
         kind: What it is, for the error: ``"setup"``.
         error_type: What to raise.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise error_type(f"{kind} {path} does not exist") from None
-    except IsADirectoryError:
-        raise error_type(f"{kind} {path} is a folder; name the file in it") from None
-    except OSError as error:
-        raise error_type(f"{kind} {path} cannot be read: {error.strerror or error}") from None
+    with naming(path, kind, error_type), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

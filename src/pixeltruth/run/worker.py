@@ -70,12 +70,8 @@ def _advice() -> str:
 
 
 def _emitter(events: TextIO) -> Emit:
-    lock = threading.Lock()
-
     def emit(**event: Any) -> None:
-        with lock:
-            events.write(json.dumps(event) + "\n")
-            events.flush()
+        events.write(json.dumps(event) + "\n")  # line-buffered: each leaves at once
 
     return emit
 
@@ -105,12 +101,12 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
     """
     # Compiling takes about as long as Blender's start: side by side they cost half, and the next run finds them done
     kernels = subprocess.Popen([sys.executable, "-P", "-m", "pixeltruth.run.warm"], stdin=subprocess.DEVNULL)
-    from pixeltruth.blender.stage import set_stage  # Blender is loaded in this process only
-    from pixeltruth.run.record import write_manifests
-    from pixeltruth.run.views import ViewMaker
-    from pixeltruth.run.warm import compile_shading
-
     try:
+        from pixeltruth.blender.stage import set_stage  # Blender is loaded in this process only
+        from pixeltruth.run.record import write_manifests
+        from pixeltruth.run.views import ViewMaker
+        from pixeltruth.run.warm import compile_shading
+
         stage = set_stage(job)
         compile_shading()
         kernels.wait()
@@ -118,8 +114,8 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
         kernels.kill()
     maker = ViewMaker(job, stage, scratch=Path(request["scratch"]))
     write_manifests(job, stage)
-    folder = Path(job.output) / scene_folder(1)
-    todo = [v for v in stage.views if f"{scene_folder(1)}/{v.folder}/{view_file(v.frame)}" not in set(request["done"])]
+    folder, done = Path(job.output) / scene_folder(1), set(request["done"])
+    todo = [v for v in stage.views if f"{folder.name}/{v.folder}/{view_file(v.frame)}" not in done]
     emit(event="planned", views=len(stage.views), todo=len(todo), report=[e.model_dump() for e in stage.report])
     with ThreadPoolExecutor(max_workers=maker.threads) as pool:
         pending: deque[Future[Path]] = deque()
