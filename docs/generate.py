@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from pixeltruth import labels, poses, sources
+from pixeltruth import jobfile, labels, poses, sources
 from pixeltruth.cli import app
 from pixeltruth.modalities import TABLE, Modality
 
@@ -46,7 +46,7 @@ def _help(name: str) -> str:
 
 def inputs_page() -> str:
     """The formats of input files, as the modules that read them state them."""
-    chapters = {"Scene files": sources, "Camera files": poses, "Label files": labels}
+    chapters = {"Scene files": sources, "Camera files": poses, "Label files": labels, "Job files": jobfile}
     return NOTE + INPUTS + "\n".join(f"## {title}\n\n{module.__doc__}" for title, module in chapters.items())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pixeltruth.camera import Lens, Viewpoint
+from pixeltruth.dataset import Dataset
 from pixeltruth.formats import native
 from pixeltruth.manifest import (
     CameraEntry,
@@ -176,7 +177,7 @@ def dataset_manifest() -> DatasetManifest:
         generator="pixeltruth 0.1.0",
         blender="4.5.15",
         root_seed=0,
-        job={"resolution": [40, 30]},
+        jobs=({"resolution": [40, 30]},),
         modalities=tuple(ModalityEntry.of(row) for row in rows().values()),
     )
 
@@ -207,3 +208,9 @@ def one_map(array: np.ndarray, *, name: str = "key") -> View:
 def same(a: np.ndarray, b: np.ndarray) -> bool:
     """Equal to the last bit, NaN payloads included."""
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def empty_dataset(folder):
+    """What stands for the dataset of a run that did not take place."""
+    manifest = DatasetManifest(generator="x", blender="x", root_seed=0, jobs=(), modalities=())
+    return Dataset(Path(folder), manifest, ())

@@ -1,6 +1,7 @@
 """The command line: what reaches the library, and one clear line for every bad input, with nothing written."""
 
 import inspect
+import re
 import shlex
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pixeltruth.manifest import ReportEntry
 from pixeltruth.modalities import TABLE
 from pixeltruth.run import api
 from pixeltruth.summary import Summary
+from synthetic import empty_dataset
 
 Capture = pytest.CaptureFixture[str]
 
@@ -52,10 +54,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Job, dict[str, Any]]]:
     """The jobs that would have been run."""
     jobs: list[tuple[Job, dict[str, Any]]] = []
-    monkeypatch.setattr(api, "run", lambda job, **options: jobs.append((job, options)))
-    monkeypatch.setattr(api, "load", lambda folder: None)
-    # What stands for the dataset here is none: check the body, not the annotation.
-    monkeypatch.setattr(api, "render", inspect.unwrap(api.render))
+    monkeypatch.setattr(api, "run", lambda given, **options: jobs.extend((job, options) for job in given))
+    monkeypatch.setattr(api, "load", empty_dataset)
     return jobs
 
 
@@ -91,13 +91,13 @@ def test_every_option_reaches_the_job(home: Path, asked: list[tuple[Job, dict[st
     everything = """render scene.blend --output out --cameras poses --resolution 64x48 --intrinsics 50,51,31.5,-3
         --light point:1,2,3:4 --light sun:0,0,1:2 --map-by class,MyProp --default class=0 --default 'MyProp="a b"'
         --labels labels.toml --setup edit.py --outputs depth,distance_antialiased --no-rgb --quality draft --samples 7
-        --device cpu --seed 5 --frame -3 --strict --subsamples 2 --codec gzip --overwrite"""
+        --device cpu --seed 5 --frames -3:1:2 --strict --subsamples 2 --codec gzip --overwrite"""
     assert cli.main(shlex.split(everything)) == 0
     ((job, options),) = asked
     assert options["overwrite"] is True
     expected = {
         "resolution": (64, 48), "map_by": ("category_id", "MyProp"), "quality": "draft", "samples": 7, "device": "cpu",
-        "seed": 5, "frame": -3, "strict": True, "subsamples": 2, "codec": "gzip",
+        "seed": 5, "frames": (-3, -1, 1), "strict": True, "subsamples": 2, "codec": "gzip",
         "default_values": {"category_id": 0, "MyProp": "a b"}, "setup": str(home / "edit.py"),
         "outputs": ("depth", "instance", "distance_antialiased", "coverage"),
     }  # fmt: skip
@@ -119,16 +119,19 @@ def test_scene_of_several_files_and_camera_names(home: Path, asked: list[tuple[J
     assert job.camera_names == ("cam_*", "Left")
 
 
-def test_command_and_function_take_the_same_options_with_the_same_defaults() -> None:
+def test_command_and_function_take_the_same_options() -> None:
     command, function = (dict(inspect.signature(f).parameters) for f in (cli.render, api.render))
     del function["progress"]  # a terminal shows it
     assert list(command) == list(function)
-    empty = inspect.Parameter.empty
-    for name, parameter in command.items():
-        ours, theirs = parameter.default, function[name].default
-        assert (None if ours == () else ours) == (None if theirs == () else theirs), name
-        assert (ours is empty) == (theirs is empty)
-        assert isinstance(ours, bool) == isinstance(theirs, bool)
+    # The command leaves its defaults to the function, so that a job file can have its own
+    assert {name for name, parameter in command.items() if parameter.default is not None} == {"scene", "overwrite"}
+
+
+def test_the_help_states_the_defaults_of_the_function() -> None:
+    parameters = inspect.signature(api.render).parameters
+    for name in ("quality", "device", "seed", "subsamples", "codec"):
+        (line,) = re.findall(rf"^        {name}: (.*?)(?=^        \w+:|\Z)", cli.render.__doc__ or "", re.M | re.S)
+        assert str(parameters[name].default) in line, name
 
 
 def test_every_default_of_the_command_is_that_of_the_job(home: Path, asked: list[tuple[Job, dict[str, Any]]]) -> None:
@@ -150,10 +153,18 @@ BAD = {
     "no scene": (["render", "-o", "out"], "scene: no file is given"),
     "no output": (["render", "scene.blend"], "--output"),
     "unknown option": ([*RENDER, "--colour", "red"], "--colour"),
+    "no frame": ([*RENDER, "--frames", "9:1"], "frames '9:1': '9:1' holds no frame"),
+    "frames as words": ([*RENDER, "--frames", "all"], "frames 'all': expected frame numbers"),
     "misspelt option": ([*RENDER, "--resolutoin", "64x48"], "--resolution"),
     "unknown command": (["rendr"], 'Did you mean "render"?'),
     "extra word": ([*RENDER, "poses"], "poses: cannot read a file without an ending; known are .blend, .glb"),
-    "unknown kind of scene": (["render", "labels.toml", "-o", "out"], "labels.toml: cannot read '.toml'; known are"),
+    "unknown kind of scene": (["render", "edit.py", "-o", "out"], "edit.py: cannot read '.py'; known are"),
+    "labels for a job file": (["render", "labels.toml"], "labels.toml: label: unknown key; did you mean labels?"),
+    "no job file": (["render", "none.toml"], "job file none.toml does not exist"),
+    "job file and scene": (["render", "labels.toml", "scene.blend"], "a job file stands alone"),
+    "cameras for a dataset": (["render", "cameras.json", "-o", "out"], "cameras.json: format_version: should be"),
+    "no dataset": (["render", "none/dataset.json"], "none/dataset.json: cannot be read: No such file"),
+    "option beside a dataset": (["render", "cameras.json", "--seed", "1"], "seed: cameras.json repeats its own job"),
     "missing second file": ([*RENDER, "none.glb"], "scene none.glb does not exist"),
     "two .blend": ([*RENDER, "scene.blend"], "a .blend can only be the first file"),
     "camera file and names": ([*RENDER, "--cameras", "poses", "--camera-names", "a"], "cameras and camera_names both"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pixeltruth.errors import JobError, SceneError
 from pixeltruth.intrinsics import Intrinsics
-from pixeltruth.job import Job, difference, resolve_outputs
+from pixeltruth.job import Job, resolve_outputs
 from pixeltruth.labels import LabelRule
 from pixeltruth.lights import Light
 from pixeltruth.modalities import TABLE
@@ -53,7 +53,7 @@ def full(scene: Path) -> Job:
         samples=8,
         device="cpu",
         seed=0,
-        frame=-3,
+        frames=(-3,),
         strict=True,
         subsamples=2,
         codec="gzip",
@@ -62,7 +62,7 @@ def full(scene: Path) -> Job:
 
 def test_defaults(scene: Path) -> None:
     made = Job.of(scene, "out")
-    assert (made.cameras, made.resolution, made.intrinsics, made.frame, made.samples) == (None,) * 5
+    assert (made.cameras, made.resolution, made.intrinsics, made.frames, made.samples) == (None,) * 5
     assert (made.quality, made.device, made.seed, made.subsamples, made.codec) == ("standard", "auto", 0, 4, "zstd")
     assert made.outputs == tuple(name for name, row in TABLE.items() if row.default)
     assert made.needs_light
@@ -125,7 +125,9 @@ def test_unreadable_scene(scene: Path) -> None:
         ({"subsamples": 0}, r"^subsamples: "),
         ({"seed": -1}, r"^seed: "),
         ({"seed": True}, r"^seed: should be a valid integer, got True$"),
-        ({"frame": 2_000_000}, r"^frame: "),
+        ({"frames": (1, 2_000_000)}, r"^frames\[1\]: "),
+        ({"frames": ()}, r"^frames: no frame is given"),
+        ({"strict": "yes"}, r"^strict: should be a valid boolean"),
         ({"quality": "best"}, r"^quality: should be 'draft', 'standard' or 'reference', got 'best'$"),
         ({"device": "tpu"}, r"^device: "),
         ({"codec": "lzma"}, r"^codec: "),
@@ -187,68 +189,6 @@ def test_class_is_category_id_everywhere(scene: Path) -> None:
     assert made.default_values == {"category_id": 0, "MyProp": [1, 2.5, "x", True]}
 
 
-def test_identity_is_json_and_tells_no_place(scene: Path) -> None:
-    made = full(scene)
-    identity = made.identity()
-    assert json.loads(json.dumps(identity, allow_nan=False)) == identity
-    assert str(scene.parent) not in json.dumps(identity)
-    moved = scene.parent / "elsewhere" / "other.blend"
-    moved.parent.mkdir()
-    moved.write_bytes(scene.read_bytes())
-    setup = moved.with_name("other.py")
-    setup.write_bytes(Path(made.setup or "").read_bytes())
-    lies = made.scene[0].model_copy(update={"path": str(moved)})
-    where = {"scene": (lies,), "setup": str(setup), "output": moved.parent, "device": "gpu"}
-    same = made.model_copy(update=where)
-    assert same.identity() == identity
-    assert difference(identity, same.identity()) == ""
-
-
-def test_everything_but_place_and_device_is_identity(scene: Path) -> None:
-    made = full(scene)
-    assert set(Job.model_fields) - set(made.identity()) == {"setup", "output", "device", "camera_names"}
-    assert "camera_names" in job(scene, camera_names=("Left",)).identity()
-    assert [set(file) for file in made.identity()["scene"]] == [{"sha256"}]
-    scene.write_bytes(b"BLENDER, changed")
-    assert full(scene).identity() != made.identity()
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"seed": 1}, "seed: 0 -> 1"),
-        ({"resolution": (512, 512)}, "resolution: [640, 480] -> [512, 512]"),
-        ({"frame": None}, "frame: -3 -> not given"),
-        ({"strict": False}, "strict: True -> False"),
-        ({"cameras": camera_poses([POSE, POSE])}, "cameras: 1 given -> 2 given"),
-        ({"cameras": None}, "cameras: 1 given -> not given"),
-        ({"lights": ()}, "lights: 2 given -> []"),
-        ({"default_values": {"category_id": True}}, "default_values.MyProp: [1, 2.5, 'x', True] -> not given; "
-         "default_values.category_id: 0 -> True"),
-        ({"default_values": {"category_id": 0.0, "MyProp": [1, 2.5, "x", True]}},
-         "default_values.category_id: 0 -> 0.0"),
-        ({"seed": 1, "samples": 9, "subsamples": 3, "codec": "zstd", "quality": "standard", "frame": 1,
-          "strict": False},
-         "codec: 'gzip' -> 'zstd'; frame: -3 -> 1; quality: 'draft' -> 'standard'; samples: 8 -> 9; seed: 0 -> 1; "
-         "and 2 more"),
-    ],
-)  # fmt: skip
-def test_difference_tells_each_change(scene: Path, change: dict[str, Any], told: str) -> None:
-    old = full(scene)
-    assert difference(old.identity(), old.model_copy(update=change).identity()) == told
-
-
-def test_difference_names_the_camera_and_cuts_long_values(scene: Path) -> None:
-    moved = np.eye(4)
-    moved[0, 3] = 2
-    old = job(scene, cameras=camera_poses([POSE, POSE]))
-    new = old.model_copy(update={"cameras": camera_poses([POSE, moved])})
-    told = difference(old.identity(), new.identity())
-    assert told.startswith("cameras[1].world_from_camera: [[1.0, 0.0, 0.0, 0.0], ")
-    assert "..." in told
-    assert len(told) < 200
-
-
 @given(st.sets(st.sampled_from([*TABLE, "default"]), min_size=1), st.randoms())
 def test_outputs_are_a_set_in_the_order_of_the_table(names: set[str], random: Any) -> None:
     listed = sorted(names)
@@ -301,6 +241,11 @@ def test_wrong_outputs(outputs: Any, message: str) -> None:
     with pytest.raises(JobError) as caught:
         resolve_outputs(outputs)
     assert str(caught.value).startswith(f"outputs: {message}")
+
+
+def test_frames_ascend_and_count_once(scene: Path) -> None:
+    assert job(scene, frames=(7, -2, 7, 1)).frames == (-2, 1, 7)
+    assert job(scene).frames is None
 
 
 def test_lights_reach_the_job(scene: Path) -> None:

@@ -69,11 +69,11 @@ class TestDataset:
     def test_a_modality_listed_twice_is_refused(self) -> None:
         row = ModalityEntry.of(TABLE["depth"])
         with pytest.raises(ValidationError, match="name 'depth' is listed twice"):
-            DatasetManifest(generator="x", blender="x", root_seed=0, job={}, modalities=(row, row))
+            DatasetManifest(generator="x", blender="x", root_seed=0, jobs=(), modalities=(row, row))
 
     def test_a_job_with_nan_is_refused_before_it_is_written(self) -> None:
         with pytest.raises(ValidationError, match="finite number"):
-            DatasetManifest(generator="x", blender="x", root_seed=0, job={"fov": [math.nan]}, modalities=())
+            DatasetManifest(generator="x", blender="x", root_seed=0, jobs=({"fov": [math.nan]},), modalities=())
 
     @pytest.mark.parametrize("background", ["inf", "0", "", None, []], ids=repr)
     def test_a_background_that_is_no_number_is_refused(self, background: object) -> None:

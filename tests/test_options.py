@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from pixeltruth.errors import JobError
 from pixeltruth.intrinsics import one_intrinsics
 from pixeltruth.lights import Light
-from pixeltruth.options import parse_defaults, parse_light, parse_list, parse_numbers, parse_resolution
+from pixeltruth.options import (
+    MAX_FRAMES,
+    parse_defaults,
+    parse_frames,
+    parse_light,
+    parse_list,
+    parse_numbers,
+    parse_resolution,
+)
 
 
 @given(st.integers(1, 65536), st.integers(1, 65536))
@@ -122,3 +130,33 @@ def test_one_statement_of_the_projection() -> None:
         one_intrinsics(**{**none, "intrinsics": (1, 1, 1)})
     with pytest.raises(JobError, match="fx: should be greater than 0"):
         one_intrinsics(**{**none, "intrinsics": (0, 1, 1, 1)})
+
+
+@given(st.lists(st.tuples(st.integers(-999, 999), st.integers(0, 50), st.integers(1, 9)), min_size=1, max_size=4))
+def test_frames(parts: list[tuple[int, int, int]]) -> None:
+    text = ", ".join(f"{first}:{first + span}:{step}" for first, span, step in parts)
+    expected = {frame for first, span, step in parts for frame in range(first, first + span + 1, step)}
+    assert parse_frames(text) == tuple(sorted(expected))
+
+
+def test_frames_leave_out_last_and_step() -> None:
+    assert parse_frames("7") == (7,)
+    assert parse_frames("-3:+2") == (-3, -2, -1, 0, 1, 2)
+    assert parse_frames("9, 1:4:2,3") == (1, 3, 9)
+
+
+@pytest.mark.parametrize("text", ["", "a", "1:", ":5", "1:2:3:4", "1.5", "1_0", "1-5", "1,,2", "1e3", "٣", "1" * 9])
+def test_wrong_frames(text: str) -> None:
+    with pytest.raises(JobError, match=f"^frames {re.escape(repr(text))}: expected frame numbers or FIRST:LAST"):
+        parse_frames(text)
+
+
+@pytest.mark.parametrize("text", ["5:1", "1:9:0", "1:9:-1"])
+def test_frames_that_count_nowhere(text: str) -> None:
+    with pytest.raises(JobError, match=f"{re.escape(repr(text))} holds no frame"):
+        parse_frames(text)
+
+
+def test_too_many_frames() -> None:
+    with pytest.raises(JobError, match="more than 2097152 frames at once"):
+        parse_frames(f"0:{MAX_FRAMES}")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pixeltruth.errors import JobError, SceneError
-from pixeltruth.job import Job, difference
+from pixeltruth.job import Job
+from pixeltruth.provenance import difference, entry_of
 from pixeltruth.sources import ENDINGS, SceneFile
 
 
@@ -17,12 +18,16 @@ def files(folder: Path, *names: str) -> list[Path]:
 
 def test_a_scene_of_several_files(tmp_path: Path) -> None:
     chair, table = files(tmp_path, "chair.glb", "table.obj")
-    made = Job.of([chair, str(table)], "out")
+    made_of = [chair, str(table)]
+    made = Job.of(made_of, "out")
     assert [Path(file.path) for file in made.scene] == [chair, table]
     assert made.title == f"{chair} + {table}"
-    assert Job.of((chair, table), "out").identity() == made.identity()
-    assert difference(made.identity(), Job.of([table, chair], "out").identity()).startswith("scene[0].sha256: '")
-    assert difference(made.identity(), Job.of(chair, "out").identity()) == "scene: 2 given -> 1 given"
+    one, same, turned, single = (
+        [entry_of(Job.of(scene, "out"), tmp_path)] for scene in (made_of, (chair, table), [table, chair], chair)
+    )
+    assert same == one
+    assert difference(one, turned).startswith("scene[0].sha256: '")
+    assert difference(one, single) == "scene: 2 given -> 1 given"
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -21,7 +21,7 @@ from pixeltruth.errors import (
 )
 
 if TYPE_CHECKING:
-    from pixeltruth.run.api import render
+    from pixeltruth.run.api import render, render_job
 del TYPE_CHECKING
 
 __all__ = [
@@ -39,15 +39,16 @@ __all__ = [
     "check",
     "load",
     "render",
+    "render_job",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """`render`, loaded when it is first used: a reader of datasets needs none of it."""
-    if name == "render":
-        from pixeltruth.run.api import render
+    """`render` and `render_job`, loaded when first used: a reader of datasets needs none of it."""
+    if name in ("render", "render_job"):
+        from pixeltruth.run import api
 
-        return render
+        return getattr(api, name)
     raise AttributeError(f"module 'pixeltruth' has no attribute {name!r}")
 
 

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from pixeltruth import options
-from pixeltruth.errors import FormatError, PixeltruthError
+from pixeltruth.errors import FormatError, JobError, PixeltruthError
 
 if TYPE_CHECKING:
     from pixeltruth.dataset import Dataset
@@ -65,31 +65,31 @@ def _say(text: object) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-@app.command(usage="pixeltruth render SCENE [MORE...] --output PATH [OPTIONS]")
+@app.command(usage="pixeltruth render SCENE [MORE...] --output PATH [OPTIONS]\npixeltruth render JOB.toml [OPTIONS]")
 def render(
     *scene: Path,
-    output: Output,
+    output: Output | None = None,
     cameras: Path | None = None,
     camera_names: str | None = None,
     resolution: str | None = None,
     fov: float | None = None,
     focal_length: float | None = None,
     intrinsics: str | None = None,
-    lights: Annotated[_Texts, Parameter(name="--light", negative="", show_default=False)] = (),
+    lights: Annotated[_Texts | None, Parameter(name="--light", negative="")] = None,
     map_by: str | None = None,
-    default_values: Annotated[_Texts, Parameter(name="--default", negative="", show_default=False)] = (),
+    default_values: Annotated[_Texts | None, Parameter(name="--default", negative="")] = None,
     labels: Path | None = None,
     setup: Path | None = None,
     outputs: str | None = None,
-    rgb: Annotated[bool, Parameter(show_default=False)] = True,
-    quality: Literal["draft", "standard", "reference"] = "standard",
+    rgb: bool | None = None,
+    quality: Literal["draft", "standard", "reference"] | None = None,
     samples: int | None = None,
-    device: Literal["auto", "cpu", "gpu"] = "auto",
-    seed: int = 0,
-    frame: int | None = None,
-    strict: _Flag = False,
-    subsamples: int = 4,
-    codec: Literal["zstd", "gzip", "none"] = "zstd",
+    device: Literal["auto", "cpu", "gpu"] | None = None,
+    seed: int | None = None,
+    frames: str | None = None,
+    strict: Annotated[bool | None, Parameter(negative="")] = None,
+    subsamples: int | None = None,
+    codec: Literal["zstd", "gzip", "none"] | None = None,
     overwrite: _Flag = False,
 ) -> None:
     """Render a Blender scene with exact ground truth.
@@ -99,7 +99,9 @@ def render(
     Args:
         scene: The scene file: a .blend, or .glb, .gltf, .obj, .ply, .stl, .fbx, .usd, .usda, .usdc, .usdz, which is
             imported into an empty scene. Several files make one scene; of these the first may be a .blend.
-        output: Folder of the dataset; made where it does not exist.
+            Or a job file (.toml) that says all of this, and more scenes; options beside it win over the file. Or the
+            `dataset.json` of a dataset, whose job is repeated.
+        output: Folder of the dataset; made where it does not exist. Required unless a job file names it.
         cameras: Camera file: lines `x y z rx ry rz` (metres, XYZ Euler radians), or JSON with 4x4 matrices. Without
             it, cameras of the scene.
         camera_names: Which cameras of the scene: patterns of their names, `cam_*,Left`. Without it, every one.
@@ -117,45 +119,56 @@ def render(
             which on Linux can write into the output folder only.
         outputs: Maps to write, `a,b,c`; `default` stands for the default ones.
         rgb: `--no-rgb` renders no light at all.
-        quality: How much light is sampled.
+        quality: How much light is sampled; `standard` by default.
         samples: Samples per pixel instead of the quality's.
-        device: Where light is rendered.
-        seed: Root of all noise.
-        frame: Frame of the timeline. Without it, the one the file was saved at.
+        device: Where light is rendered; `auto`, the default, takes a GPU where there is one.
+        seed: Root of all noise; 0 by default.
+        frames: Frames of the timeline: `1:120:5` (first, last, step; the last is included), `1,7,20:30`. Without it,
+            the one the file was saved at.
         strict: Refuse a scene with anything that labels cannot see as the picture does.
-        subsamples: Rays per pixel side of the antialiased maps.
-        codec: Compression of the arrays.
+        subsamples: Rays per pixel side of the antialiased maps; 4 by default.
+        codec: Compression of the arrays; `zstd` by default.
         overwrite: Replace a dataset of another job in the output folder.
     """
     from pixeltruth.run import api
 
-    api.render(
-        scene,
-        output,
-        cameras=cameras,
-        camera_names=camera_names,
-        resolution=None if resolution is None else options.parse_resolution(resolution),
-        fov=fov,
-        focal_length=focal_length,
-        intrinsics=None if intrinsics is None else options.parse_intrinsics(intrinsics),
-        lights=lights,
-        map_by=() if map_by is None else map_by,
-        default_values=options.parse_defaults(default_values),
-        labels=labels,
-        setup=setup,
-        outputs=outputs,
-        rgb=rgb,
-        quality=quality,
-        samples=samples,
-        device=device,
-        seed=seed,
-        frame=frame,
-        strict=strict,
-        subsamples=subsamples,
-        codec=codec,
-        overwrite=overwrite,
-    )
+    options_given = {
+        "cameras": cameras,
+        "camera_names": camera_names,
+        "resolution": None if resolution is None else options.parse_resolution(resolution),
+        "fov": fov,
+        "focal_length": focal_length,
+        "intrinsics": None if intrinsics is None else options.parse_intrinsics(intrinsics),
+        "lights": lights,
+        "map_by": map_by,
+        "default_values": None if default_values is None else options.parse_defaults(default_values),
+        "labels": labels,
+        "setup": setup,
+        "outputs": outputs,
+        "rgb": rgb,
+        "quality": quality,
+        "samples": samples,
+        "device": device,
+        "seed": seed,
+        "frames": frames,
+        "strict": strict,
+        "subsamples": subsamples,
+        "codec": codec,
+    }
+    given: dict[str, Any] = {name: value for name, value in options_given.items() if value is not None}
+    if any(path.suffix.lower() in (".toml", ".json") for path in scene):
+        _say(api.render_job(_only(scene), output, overwrite=overwrite, **given).path)
+        return
+    if output is None:
+        raise JobError("--output FOLDER is missing: where the dataset is to be written")
+    api.render(scene, output, overwrite=overwrite, **given)
     _say(output)
+
+
+def _only(paths: Sequence[Path]) -> Path:
+    if len(paths) > 1:
+        raise JobError(f"{paths[0]} and {paths[1]}: a job file stands alone; its scenes are named in it")
+    return paths[0]
 
 
 @app.command

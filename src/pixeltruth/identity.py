@@ -7,6 +7,7 @@ An id is a function of the set of keys alone, never of the order in which copies
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from pixeltruth.errors import SceneError
 from pixeltruth.view import Value
@@ -145,7 +146,17 @@ def is_number(value: Value) -> bool:
     return isinstance(value, bool | int | float)
 
 
-def numeric_keys(keys: Iterable[str], instances: Iterable[Instance]) -> list[str]:
+@runtime_checkable
+class Valued(Protocol):
+    """What has a name and the values of keys."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def values(self) -> Mapping[str, Value]: ...  # noqa: D102
+
+
+def numeric_keys(keys: Iterable[str], instances: Iterable[Valued]) -> list[str]:
     """The keys that become a map: every instance has a number for them.
 
     Raises:

@@ -1,12 +1,10 @@
-"""`Job`: everything that decides the content of a dataset.
+"""`Job`: everything that decides what is rendered of one scene; a dataset is made by one job for each of its scenes.
 
-It is written into the dataset and sent to the worker process as JSON. The same job into the same folder resumes;
-a changed one is refused with the `difference`.
+Jobs are sent to worker processes as JSON and remembered in the dataset (`pixeltruth.provenance`).
 """
 
 import difflib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,18 +18,18 @@ from pixeltruth.lights import Light
 from pixeltruth.manifest import Sha256
 from pixeltruth.modalities import ANTIALIASED, TABLE
 from pixeltruth.poses import CameraPose, check_names
-from pixeltruth.records import Integer, Record, Resolution, build, shown
+from pixeltruth.records import Integer, Record, Resolution, build
 from pixeltruth.sources import SceneFile, ScenePaths, check_kinds, scene_files, sha256_of
 
 Quality = Literal["draft", "standard", "reference"]
 Device = Literal["auto", "cpu", "gpu"]
 Codec = Literal["zstd", "gzip", "none"]
 
+Frame = Annotated[Integer, Field(ge=-1048574, le=1048574)]
+"""A frame number within Blender's own range."""
+
 BUILT_IN_MAPS = ("instance", "material")
 """`map_by` keys that are modalities of the table: they ask for that map."""
-
-_WHEREABOUTS: dict[str, Any] = {"output": True, "setup": True, "device": True, "scene": {"__all__": {"path"}}}
-_MAX_CHANGES = 5
 
 
 class Job(Record):
@@ -56,7 +54,7 @@ class Job(Record):
         samples: Samples per pixel instead of the quality's.
         device: Where light is rendered; decides no content.
         seed: Root of all noise; 0 is a seed like any other.
-        frame: Frame of the scene's timeline; None takes the one the file was saved at.
+        frames: Frames of the scene's timeline, ascending; None takes the one the file was saved at.
         strict: Refuse a scene with anything that rays do not see as the picture does.
         subsamples: Rays per pixel side of the antialiased maps.
         codec: Compression of arrays in the files; all are lossless.
@@ -79,8 +77,8 @@ class Job(Record):
     samples: Annotated[Integer, Field(ge=1)] | None = None
     device: Device = "auto"
     seed: Annotated[Integer, Field(ge=0, lt=2**64)] = 0
-    frame: Annotated[Integer, Field(ge=-1048574, le=1048574)] | None = None  # Blender's own range
-    strict: bool = False
+    frames: tuple[Frame, ...] | None = None
+    strict: Annotated[bool, Field(strict=True)] = False
     subsamples: Annotated[Integer, Field(ge=1, le=32)] = 4
     codec: Codec = "zstd"
 
@@ -130,6 +128,13 @@ class Job(Record):
         if cameras is not None:
             check_names(cameras)
         return cameras
+
+    @field_validator("frames")
+    @classmethod
+    def _frames_ascend(cls, frames: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if frames is not None and not frames:
+            raise JobError("no frame is given; leave the option out for the one the file was saved at")
+        return None if frames is None else tuple(sorted(set(frames)))
 
     @field_validator("map_by")
     @classmethod
@@ -189,17 +194,14 @@ class Job(Record):
         return " + ".join(file.path for file in self.scene)
 
     @property
+    def property_keys(self) -> tuple[str, ...]:
+        """The keys of `map_by` that properties and attributes of objects answer."""
+        return tuple(key for key in self.map_by if key not in BUILT_IN_MAPS)
+
+    @property
     def needs_light(self) -> bool:
         """Whether Cycles runs at all."""
         return any(TABLE[name].engine == "cycles" for name in self.outputs)
-
-    def identity(self) -> dict[str, Any]:
-        """What two runs must agree on to fill one folder, as JSON values.
-
-        The scene's files and the setup count by their SHA-256: where they lie, the output folder and the device do not
-        matter.
-        """
-        return self.model_dump(mode="json", exclude=_WHEREABOUTS, exclude_none=True)
 
 
 def _need_size(intrinsics: Intrinsics | None, resolution: tuple[int, int] | None, name: str) -> None:
@@ -245,37 +247,3 @@ def _known(name: str) -> None:
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
     raise JobError(f"outputs: unknown map {name!r}; {hint}")
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """What changed between two identities, on one line; empty where they agree.
-
-    For example ``resolution: [512, 512] -> [640, 480]; seed: 0 -> 1``.
-    """
-    changes = list(_changes(json.loads(json.dumps(old)), json.loads(json.dumps(new)), ""))
-    more = [f"and {len(changes) - _MAX_CHANGES} more"] if len(changes) > _MAX_CHANGES else []
-    return "; ".join(changes[:_MAX_CHANGES] + more)
-
-
-_ABSENT = object()
-
-
-def _changes(old: Any, new: Any, where: str) -> Iterable[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
-            yield from _changes(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{where}.{key}".lstrip("."))
-    elif _are_records(old) and _are_records(new) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _changes(one, other, f"{where}[{index}]")
-    elif type(old) is not type(new) or old != new:
-        yield f"{where}: {_told(old)} -> {_told(new)}"
-
-
-def _are_records(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(element, dict) for element in value)
-
-
-def _told(value: Any) -> str:
-    if value is _ABSENT:
-        return "not given"
-    return f"{len(value)} given" if _are_records(value) else shown(value)

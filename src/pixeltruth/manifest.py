@@ -98,7 +98,7 @@ class DatasetManifest(Record):
         generator: The program that wrote the dataset and its version: "pixeltruth 0.1.0".
         blender: Version of Blender that evaluated the scene.
         root_seed: Seed that every other seed derives from.
-        job: What was asked for; the same job may resume into this folder, another may not.
+        jobs: What was asked for, one entry for each scene; the same jobs may resume into this folder, others may not.
         modalities: Every map that a view of this dataset holds, in their order.
         codec: How arrays are compressed.
     """
@@ -107,7 +107,7 @@ class DatasetManifest(Record):
     generator: str
     blender: str
     root_seed: Annotated[int, Field(strict=True, ge=0)]
-    job: dict[str, JsonValue]
+    jobs: tuple[dict[str, JsonValue], ...]
     modalities: tuple[ModalityEntry, ...]
     codec: Codec = "zstd"
 
@@ -131,8 +131,10 @@ class InstanceEntry(Record):
         id: The value in `instance` maps.
         name: Name of the object that owns it.
         key: What the id is a function of: top instancer, persistent ids, object name.
-        values: The job's `map_by` keys and what they are for this instance.
-        materials: Names of the materials on its surfaces, sorted.
+        values: The job's `map_by` keys and what they are for this instance at every frame; a key whose value changes
+            is in the tables of the views only.
+        materials: Names of the materials on its surfaces at any frame, sorted.
+        frames: Frame numbers at which it is in the scene; None for all of the scene's.
     """
 
     id: Id
@@ -140,6 +142,7 @@ class InstanceEntry(Record):
     key: tuple[str | int, ...]
     values: dict[str, KeyValue]
     materials: tuple[str, ...]
+    frames: tuple[Annotated[int, Field(strict=True)], ...] | None = None
 
 
 class MaterialEntry(Record):

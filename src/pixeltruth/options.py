@@ -4,12 +4,17 @@ Every function takes the text of one option and raises `JobError` with the optio
 """
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from pixeltruth.errors import JobError
 from pixeltruth.lights import Light
 from pixeltruth.records import build
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,8}")
+MAX_FRAMES = 1 << 21
+"""As many as Blender's timeline has."""
 
 LIGHT_FORM = "kind:x,y,z:energy[:radius[:rx,ry,rz]]"
 
@@ -91,6 +96,22 @@ def parse_list(text: str, *, option: str) -> tuple[str, ...]:
     if not all(names):
         raise JobError(f"{option} {text!r}: expected names separated by commas")
     return names
+
+
+def parse_frames(text: str) -> tuple[int, ...]:
+    """``"1:120:5"`` (first, last, step) or ``"1,7,20:30"`` as ascending frame numbers; the last frame is included."""
+    frames: set[int] = set()
+    for part in text.split(","):
+        numbers = part.split(":")
+        if len(numbers) > 3 or not all(_INTEGER.fullmatch(number.strip()) for number in numbers):
+            raise JobError(f"frames {text!r}: expected frame numbers or FIRST:LAST[:STEP], as in 1:120:5 or 1,7,20:30")
+        first, last, step = (int(number) for number in (*numbers, *[numbers[0], "1"][len(numbers) - 1 :]))
+        if step < 1 or last < first:
+            raise JobError(f"frames {text!r}: {part.strip()!r} holds no frame; FIRST:LAST[:STEP] counts upwards")
+        if last - first >= MAX_FRAMES:
+            raise JobError(f"frames {text!r}: more than {MAX_FRAMES} frames at once")
+        frames.update(range(first, last + 1, step))
+    return tuple(sorted(frames))
 
 
 def parse_defaults(texts: Iterable[str]) -> dict[str, Any]:

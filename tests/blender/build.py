@@ -1,12 +1,19 @@
 """Scenes of known numbers: every function here takes what the closed form in `oracle` is computed from."""
 
+from dataclasses import dataclass
+from functools import cached_property
+from types import SimpleNamespace
+
 import bpy
 import numpy as np
 
 import oracle
-from pixeltruth.blender.stage import set_stage
+from pixeltruth.blender.census import ScenePlan, plan_scene
+from pixeltruth.blender.inventory import take_inventory
+from pixeltruth.blender.stage import Moment, Stage, set_stage
 from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.job import Job, resolve_outputs
+from pixeltruth.modalities import TABLE
 from pixeltruth.poses import CameraPose
 from pixeltruth.raycast import Caster, render_geometry
 
@@ -51,9 +58,58 @@ def job_for(path, pinhole=None, *, outputs=None, rgb=False, map_by=("category_id
     return Job.of(path, path.parent / "dataset", map_by=map_by, outputs=names, **values)
 
 
+@dataclass(frozen=True)
+class Staged:
+    """A job's scene, planned, at one of its frames, as a worker has it."""
+
+    stage: Stage
+    plan: ScenePlan
+    moment: Moment
+
+    @property
+    def scene(self):
+        """The opened scene."""
+        return self.stage.scene
+
+    @property
+    def views(self):
+        """The views of the frame."""
+        return self.moment.views
+
+    @property
+    def report(self):
+        """The notes on the scene."""
+        return self.plan.manifest.report
+
+    @cached_property
+    def inventory(self):
+        """What is in the scene: what the frame holds, and what holds at every frame."""
+        manifest, rows = self.plan.manifest, self.plan.rows
+        found = take_inventory(self.moment, manifest, rows)
+        return SimpleNamespace(
+            snapshot=found.snapshot,
+            segments=found.segments,
+            instances=tuple(found.instances[id_] for id_ in sorted(found.instances)),
+            materials={entry.name: entry.id for entry in manifest.materials},
+            rows=tuple(entry.row for entry in rows if entry.name not in TABLE),
+            background=manifest.background,
+        )
+
+    def aim(self, view):
+        """Makes Blender look through a view's camera."""
+        self.stage.aim(view)
+
+
+def staged(job, frame=None):
+    """A job's scene at its first frame, or at ``frame``."""
+    stage = set_stage(job)
+    plan = plan_scene(stage)
+    return Staged(stage, plan, stage.at(stage.frames[0] if frame is None else frame))
+
+
 def geometry(job):
     """The stage of a job and the maps of its first view."""
-    stage = set_stage(job)
+    stage = staged(job)
     inventory = stage.inventory
     maps = render_geometry(
         Caster(inventory.snapshot), stage.views[0].viewpoint, job.outputs, segments=inventory.segments,

@@ -7,9 +7,8 @@ import numpy as np
 from textures import leaf
 
 from blender.arrange import add_camera, add_material, set_size
-from blender.build import add_mesh, job_for, save
+from blender.build import add_mesh, job_for, save, staged
 from blender.passes import passes
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.raycast import Caster, render_geometry
 
 CORNERS = np.array([[-1.5, 0, -1], [1.5, 0, -1], [1.5, 0, 1], [-1.5, 0, 1]])
@@ -131,7 +130,7 @@ def look_at(tmp_path, build, *, change=lambda card: None, maps=("UVMap",)):
     set_size(160, 112)
     add_wall()
     change(add_card(add_material("paint", build), maps=maps, rotation=(0.1, 0.2, 0.15)))
-    return set_stage(job_for(save(tmp_path), map_by=()))
+    return staged(job_for(save(tmp_path), map_by=()))
 
 
 def opacity_notes(stage):

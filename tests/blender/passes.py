@@ -6,8 +6,7 @@ import bpy
 import numpy as np
 import OpenEXR
 
-from blender.build import add_box, job_for, save
-from pixeltruth.blender.stage import set_stage
+from blender.build import add_box, job_for, save, staged
 from pixeltruth.raycast import Caster, render_geometry
 
 PASSES = {"use_pass_object_index": "IndexOB", "use_pass_z": "Depth", "use_pass_material_index": "IndexMA",
@@ -79,7 +78,7 @@ def box_before_wall():
 
 def seen(tmp_path):
     """Ids that are in the picture, once it is the one that Cycles makes, holes included."""
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     maps, theirs = assert_same_ids(stage, tmp_path)
     np.testing.assert_array_equal(np.isfinite(maps["depth"]), theirs["depth"] < 1e9)
     return set(np.unique(maps["instance"]).tolist()) - {0}

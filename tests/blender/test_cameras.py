@@ -6,9 +6,8 @@ import pytest
 
 import oracle
 from blender.arrange import add_balls, add_camera, add_object, collect, layer_collection, set_size
-from blender.build import job_for, save
+from blender.build import job_for, save, staged
 from blender.passes import assert_same_ids
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.errors import SceneError
 from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.poses import CameraPose
@@ -27,7 +26,7 @@ def scene():
 
 def look(path, **job):
     """The stage of a saved scene, once every one of its views is what Cycles sees."""
-    stage = set_stage(job_for(path, map_by=(), **job))
+    stage = staged(job_for(path, map_by=(), **job))
     for view in stage.views:
         maps, _ = assert_same_ids(stage, path.parent, view)
         assert (maps["instance"] > 0).mean() > 0.05
@@ -82,7 +81,7 @@ def test_a_picture_without_pixels_is_refused(scene, tmp_path, render):
         setattr(scene.render, key, value)
     path = save(tmp_path)
     with pytest.raises(SceneError, match=r"a picture of 0x\d+ pixels; .* or pass --resolution$"):
-        set_stage(job_for(path, map_by=()))
+        staged(job_for(path, map_by=()))
     look(path, resolution=(80, 60))
 
 
@@ -115,7 +114,7 @@ def keyframe_everything(camera):
 def test_animated_camera_is_taken_at_the_frame(scene, tmp_path):
     keyframe_everything(add_camera())
     path = save(tmp_path)
-    first, later = look(path).views[0].viewpoint, look(path, frame=7).views[0].viewpoint
+    first, later = look(path).views[0].viewpoint, look(path, frames=(7,)).views[0].viewpoint
     assert later.lens.fx > first.lens.fx * 1.3
     assert later.world_from_camera[0, 3] > first.world_from_camera[0, 3] + 1
 
@@ -125,8 +124,8 @@ def test_animation_of_the_file_does_not_reach_given_cameras(scene, tmp_path):
     pose = oracle.placement((0, -9, 0.5), (1.5, 0.1, 0.05)) @ np.diag([1.0, -1, -1, 1])
     pinhole = oracle.Pinhole(120, 90, 150.0, 140.0, 55.0, 44.0, pose)
     path = save(tmp_path)
-    np.testing.assert_array_equal(look(path, frame=7, pinhole=pinhole).views[0].viewpoint.K, pinhole.matrix)
-    look(path, frame=7, intrinsics=Intrinsics(fov=0.8))
+    np.testing.assert_array_equal(look(path, frames=(7,), pinhole=pinhole).views[0].viewpoint.K, pinhole.matrix)
+    look(path, frames=(7,), intrinsics=Intrinsics(fov=0.8))
 
 
 def test_given_cameras_without_intrinsics_have_the_lens_of_the_active_one(scene, tmp_path):
@@ -146,7 +145,7 @@ def test_cameras_that_markers_bind_to_frames_do_not_matter(scene, tmp_path):
         marker.camera = add_camera(name, location=(x, -9, 0))
     path = save(tmp_path)
     assert names(look(path)) == ["a", "b"]
-    assert names(look(path, frame=3)) == ["a", "b"]
+    assert names(look(path, frames=(3,))) == ["a", "b"]
 
 
 def target(camera, **placement):
@@ -188,14 +187,14 @@ def test_pose_is_the_evaluated_one_and_rigid(scene, tmp_path, change):
 def test_a_pose_that_is_not_rigid_is_refused(scene, tmp_path, change):
     change(add_camera("eye"))
     with pytest.raises(SceneError, match=r"^camera 'eye' is sheared, mirrored or scaled to nothing; clear "):
-        set_stage(job_for(save(tmp_path), map_by=()))
+        staged(job_for(save(tmp_path), map_by=()))
 
 
 @pytest.mark.parametrize("kind", ["ORTHO", "PANO"])
 def test_other_lenses_are_refused_by_name(scene, tmp_path, kind):
     add_camera("eye", type=kind)
     with pytest.raises(SceneError, match=rf"^camera 'eye' is {kind.lower()}; only perspective"):
-        set_stage(job_for(save(tmp_path), map_by=()))
+        staged(job_for(save(tmp_path), map_by=()))
 
 
 HIDDEN = [("other", "hidden from renders: no view is taken from this camera")]

@@ -4,8 +4,7 @@ import bpy
 import pytest
 
 from blender.arrange import add_camera, add_instance, add_object, add_scatter, collect
-from blender.build import add_box, job_for, save
-from pixeltruth.blender.stage import set_stage
+from blender.build import add_box, job_for, save, staged
 
 pytestmark = pytest.mark.blender
 
@@ -18,7 +17,7 @@ def camera():
 
 
 def take(tmp_path, *, map_by=("category_id",), **job):
-    return set_stage(job_for(save(tmp_path), map_by=map_by, **job)).inventory
+    return staged(job_for(save(tmp_path), map_by=map_by, **job)).inventory
 
 
 def keys(tmp_path, **job):

@@ -6,9 +6,8 @@ import pytest
 
 import oracle
 from blender.arrange import add_camera, add_material, add_object, set_size
-from blender.build import add_mesh, job_for, save
+from blender.build import add_mesh, job_for, save, staged
 from blender.passes import assert_same_ids
-from pixeltruth.blender.stage import set_stage
 
 pytestmark = pytest.mark.blender
 
@@ -45,7 +44,7 @@ def build(random):
 @pytest.mark.parametrize("seed", range(3))
 def test_ids_depth_normals_and_materials(seed, tmp_path):
     build(np.random.default_rng(seed))
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     maps, theirs = assert_same_ids(stage, tmp_path)
     same = (maps["instance"] > 0) & (maps["instance"] == theirs["index"])
     assert same.mean() > 0.3
@@ -60,7 +59,7 @@ def test_ids_depth_normals_and_materials(seed, tmp_path):
 def test_normals(seed, tmp_path):
     """Meshes have many users here: where one has a single user, Cycles interpolates smooth normals after stretching."""
     build(np.random.default_rng(seed))
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     maps, theirs = assert_same_ids(stage, tmp_path)
     viewpoint = stage.views[0].viewpoint
     normals = theirs["normal"] @ viewpoint.world_from_camera[:3, :3]

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 import oracle
-from blender.build import add_box, add_mesh, job_for, save
+from blender.build import add_box, add_mesh, job_for, save, staged
 from pixeltruth.blender import cycles
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.raycast import Caster, render_geometry
 
 pytestmark = pytest.mark.blender
@@ -31,7 +30,7 @@ def glow(owner, color=COLOR):
 
 def light_of(path, tmp_path, *, outputs, **values):
     job = job_for(path, CAMERA, outputs=outputs, rgb=True, **values)
-    stage = set_stage(job)
+    stage = staged(job)
     cycles.prepare(stage.scene, cycles.Quality(8, 0.01), "cpu")
     stage.scene.cycles.use_denoising = False  # a denoiser has no closed form
     stage.aim(stage.views[0])
@@ -86,10 +85,12 @@ def test_a_transparent_film_gives_alpha_on_the_labels(empty_scene, tmp_path):
     np.testing.assert_allclose(centre, np.array(np.nonzero(maps["instance"])).mean(axis=1), atol=0.1)
 
 
-def test_an_opaque_film_gives_no_alpha(empty_scene, tmp_path):
+def test_an_opaque_film_plans_no_alpha_and_gives_a_full_one_where_other_scenes_have_one(empty_scene, tmp_path):
     glow(add_box("box", category_id=1))
-    _, _, light = light_of(save(tmp_path), tmp_path, outputs="rgb,alpha")
-    assert set(light) == {"rgb"}
+    stage, _, light = light_of(save(tmp_path), tmp_path, outputs="rgb,alpha")
+    assert [row.name for row in stage.plan.rows if row.engine == "cycles"] == ["rgb"]
+    assert (light["alpha"] == 255).all()
+    assert light["alpha"].shape == light["rgb"].shape[:2]
 
 
 def test_gpu_is_refused_where_there_is_none(empty_scene, tmp_path):

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from blender import everything
-from blender.build import geometry, job_for, save
+from blender.build import geometry, job_for, save, staged
 from blender.passes import passes
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.raycast import Caster
 
 pytestmark = pytest.mark.blender
@@ -22,9 +21,8 @@ STAGE = """
 import json, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from blender.build import job_for
-from pixeltruth.blender.stage import set_stage
-inventory = set_stage(job_for(Path(sys.argv[2]), map_by=(), frame=int(sys.argv[3]))).inventory
+from blender.build import job_for, staged
+inventory = staged(job_for(Path(sys.argv[2]), map_by=(), frames=(int(sys.argv[3]),))).inventory
 placed = inventory.snapshot.world_from_object[:, :3, 3].sum(axis=1).tolist()
 ids = inventory.snapshot.instance_of_copy.tolist()
 Path(sys.argv[4]).write_text(json.dumps([[[i.key, i.id] for i in inventory.instances], ids, placed]))
@@ -32,7 +30,7 @@ os._exit(0)
 """
 
 
-def staged(path, frame):
+def elsewhere(path, frame):
     """Ids by key, and of every copy its id and the sum of its coordinates, as a process of its own finds them."""
     answer = path.with_name(f"frame_{frame}.json")
     tests = Path(__file__).resolve().parent.parent
@@ -61,7 +59,7 @@ def test_each_kind_has_as_many_ids_as_things(tmp_path):
 def test_ids_are_equal_in_processes_that_begin_with_different_frames(tmp_path):
     expected = everything.fill()
     path = save(tmp_path)
-    (first, ids, placed), (seventh, later_ids, later) = staged(path, 1), staged(path, 7)
+    (first, ids, placed), (seventh, later_ids, later) = elsewhere(path, 1), elsewhere(path, 7)
     assert len(first) == sum(expected.values())
     assert first == seventh
     assert ids == later_ids
@@ -74,7 +72,7 @@ def test_ids_do_not_depend_on_the_order_of_creation(tmp_path):
     for order in (1, -1):
         bpy.ops.wm.read_factory_settings(use_empty=True)
         everything.fill(order=order)
-        inventory = set_stage(job_for(save(tmp_path), map_by=())).inventory
+        inventory = staged(job_for(save(tmp_path), map_by=())).inventory
         tables.append({instance.key: instance.id for instance in inventory.instances})
     assert tables[0] == tables[1]
 

@@ -11,10 +11,9 @@ import pytest
 
 import oracle
 from blender.arrange import add_camera, add_material, add_object, collect, layer_collection
-from blender.build import add_box, add_mesh, corners_of, geometry, job_for, save
+from blender.build import add_box, add_mesh, corners_of, geometry, job_for, save, staged
 from pixeltruth import cli
 from pixeltruth.blender.importers import IMPORTERS, import_file
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.errors import SceneError
 from pixeltruth.sources import BLEND, ENDINGS
 
@@ -145,7 +144,7 @@ def test_geometry_ids_and_materials_equal_the_closed_form(ending, tmp_path):
 def test_cameras_lights_and_properties_come_along(ending, tmp_path):
     shift = SHIFT if KINDS[ending].shift else 0.0
     build(shift=shift)
-    stage = set_stage(job_for(export(tmp_path / f"thing{ending}"), resolution=(WIDTH, HEIGHT), rgb=True))
+    stage = staged(job_for(export(tmp_path / f"thing{ending}"), resolution=(WIDTH, HEIGHT), rgb=True))
     (view,) = stage.views
     assert view.name == "eye"
     np.testing.assert_allclose(view.viewpoint.K, pinhole(shift=shift).matrix, rtol=2e-6)
@@ -163,7 +162,7 @@ def test_a_scene_without_a_camera_needs_one(tmp_path):
     build()
     path = export(tmp_path / "thing.obj")
     with pytest.raises(SceneError, match=r"thing\.obj: the scene has no camera that renders; pass --cameras FILE$"):
-        set_stage(job_for(path, map_by=()))
+        staged(job_for(path, map_by=()))
 
 
 @pytest.mark.parametrize("ending", KINDS)
@@ -171,7 +170,7 @@ def test_an_ending_in_capitals_is_the_same(ending, tmp_path):
     build()
     path = export(tmp_path / f"thing{ending}")
     capitals = path.rename(path.with_suffix(ending.upper()))
-    stage = set_stage(job_for(capitals, pinhole(), map_by=()))
+    stage = staged(job_for(capitals, pinhole(), map_by=()))
     names = {"box", "ball"} if KINDS[ending].names else {"thing"}
     assert {instance.name for instance in stage.inventory.instances} == names
     assert stage.report == ()
@@ -180,7 +179,7 @@ def test_an_ending_in_capitals_is_the_same(ending, tmp_path):
 def test_a_blend_in_capitals_is_opened(tmp_path):
     build()
     path = save(tmp_path).rename(tmp_path / "SCENE.BLEND")
-    assert len(set_stage(job_for(path)).inventory.instances) == 2
+    assert len(staged(job_for(path)).inventory.instances) == 2
 
 
 def test_several_files_make_one_scene(tmp_path):
@@ -192,7 +191,7 @@ def test_several_files_make_one_scene(tmp_path):
         files.append(export(tmp_path / f"part_{number}{ending}"))
     job = job_for(files[0], map_by=(), cameras=job_for(files[0], pinhole()).cameras)
     job = job.model_copy(update={"scene": tuple(job_for(path, map_by=()).scene[0] for path in files)})
-    snapshot, instances = (stage := set_stage(job)).inventory.snapshot, stage.inventory.instances
+    snapshot, instances = (stage := staged(job)).inventory.snapshot, stage.inventory.instances
     assert [instance.name for instance in instances] == ["box", "box.001", "part_2"]
     for number in range(3):
         (copy,) = np.flatnonzero(snapshot.instance_of_copy == number + 1)
@@ -214,7 +213,7 @@ def test_files_are_imported_where_the_blend_shows_them(tmp_path):
     bpy.context.scene.world = bpy.data.worlds.new("own")
     job = job_for(save(tmp_path), map_by=())
     job = job.model_copy(update={"scene": (*job.scene, *job_for(guest, map_by=()).scene)})
-    stage = set_stage(job)
+    stage = staged(job)
     assert [instance.name for instance in stage.inventory.instances] == ["guest"]
     assert [view.name for view in stage.views] == ["eye"]
     assert stage.scene.world.name == "own"
@@ -261,14 +260,14 @@ def triangle(name="thing", *, last=2, more=""):
 
 def test_axes_and_units_of_usd(tmp_path):
     path = usda(tmp_path / "a.usda", triangle(), up="Y", metres=0.01)
-    (matrix,) = set_stage(job_for(path, pinhole(), map_by=())).inventory.snapshot.world_from_object
+    (matrix,) = staged(job_for(path, pinhole(), map_by=())).inventory.snapshot.world_from_object
     np.testing.assert_allclose(matrix @ [100, 200, 300, 1], [1, -3, 2, 1], atol=1e-6)
 
 
 def test_what_usd_hides_is_not_there(tmp_path):
     body = triangle("shown") + triangle("hidden", more='token visibility = "invisible"')
     body += triangle("guide", more='uniform token purpose = "guide"')
-    stage = set_stage(job_for(usda(tmp_path / "a.usda", body), pinhole(), map_by=()))
+    stage = staged(job_for(usda(tmp_path / "a.usda", body), pinhole(), map_by=()))
     assert [instance.name for instance in stage.inventory.instances] == ["shown"]
 
 
@@ -278,12 +277,12 @@ def test_a_dome_light_is_the_world(tmp_path, light):
     thing = usda(tmp_path / "thing.usda", triangle())
     job = job_for(dome, pinhole(), rgb=True, map_by=())
     job = job.model_copy(update={"scene": (*job_for(thing).scene, *job.scene)})
-    stage = set_stage(job)
+    stage = staged(job)
     background = stage.scene.world.node_tree.nodes["Background"].inputs
     expected = ([0, 1, 0, 1], 2.0) if light else ([1, 1, 1, 1], 1.0)  # USD's own defaults
     assert (list(background["Color"].default_value), background["Strength"].default_value) == expected
     assert stage.report == ()
-    stage = set_stage(job.model_copy(update={"scene": job_for(thing).scene}))
+    stage = staged(job.model_copy(update={"scene": job_for(thing).scene}))
     assert stage.scene.world is None
     assert [entry.problem for entry in stage.report] == ["the scene has no light: pictures will be black; pass --light"]
 
@@ -300,7 +299,7 @@ def test_a_gltf_file_shows_its_own_scene_alone(tmp_path):
     content["scenes"] = [{"nodes": [places[name] for name in names]} for names in (("first", "a"), ("second", "b"))]
     content["scene"] = 1
     path.write_text(json.dumps(content), encoding="utf-8")
-    stage = set_stage(job_for(path, map_by=()))
+    stage = staged(job_for(path, map_by=()))
     assert [instance.name for instance in stage.inventory.instances] == ["second"]
     assert [view.name for view in stage.views] == ["b"]
 
@@ -317,7 +316,7 @@ def test_bones_bring_no_mesh(tmp_path):
     body.parent = owner
     body.modifiers.new("bones", "ARMATURE").object = owner
     body.vertex_groups.new(name="bone").add(range(8), 1.0, "REPLACE")
-    set_stage(job_for(export(tmp_path / "thing.glb"), pinhole(), map_by=()))
+    staged(job_for(export(tmp_path / "thing.glb"), pinhole(), map_by=()))
     assert [owner.name for owner in bpy.data.objects if owner.type == "MESH"] == ["body"]
 
 
@@ -361,7 +360,7 @@ def test_a_broken_file_is_one_line(tmp_path, name):
     path = tmp_path / name
     make(path)
     with pytest.raises(SceneError, match=rf"^{path}: {message}$") as caught:
-        set_stage(job_for(path, pinhole(), map_by=()))
+        staged(job_for(path, pinhole(), map_by=()))
     assert "\n" not in str(caught.value)
 
 
@@ -371,7 +370,7 @@ def test_a_wrong_index_in_gltf_is_one_line(tmp_path):
     buffer = tmp_path / "thing.bin"
     buffer.write_bytes(b"\xfe" * len(buffer.read_bytes()))
     with pytest.raises(SceneError, match=r"thing\.gltf: Blender cannot import it: IndexError: .*; give a whole file$"):
-        set_stage(job_for(path, pinhole(), map_by=()))
+        staged(job_for(path, pinhole(), map_by=()))
 
 
 def test_a_file_that_went_away_or_is_no_scene_is_one_line(tmp_path):

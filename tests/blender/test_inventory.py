@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from blender.arrange import add_camera, add_instance, add_material, add_object, collect, set_size
-from blender.build import add_box, geometry, job_for, save
-from pixeltruth.blender.stage import set_stage
+from blender.build import add_box, geometry, job_for, save, staged
 from pixeltruth.errors import JobError, SceneError
 from pixeltruth.labels import LabelRule
 
@@ -23,7 +22,7 @@ def camera():
 
 
 def take(tmp_path, *map_by, **job):
-    return set_stage(job_for(save(tmp_path), map_by=map_by, **job)).inventory
+    return staged(job_for(save(tmp_path), map_by=map_by, **job)).inventory
 
 
 def values(inventory):
@@ -102,7 +101,7 @@ def test_attributes_of_the_object(tmp_path):
 def test_driven_custom_property_is_the_evaluated_one(tmp_path):
     owner = add_box("a", level=0.0)
     owner.driver_add('["level"]').driver.expression = "frame * 2"
-    assert values(take(tmp_path, "level", frame=4)) == {"a": {"level": 8.0}}
+    assert values(take(tmp_path, "level", frames=(4,))) == {"a": {"level": 8.0}}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("-inf"), [1.0, float("nan")], {"a": 1}], ids=str)
@@ -194,7 +193,7 @@ def test_labels_win_over_properties_and_reach_through_the_chain(tmp_path):
              LabelRule(pattern="Cup*", properties={"category_id": 2**40, "instance_id": 2**32 - 1}),
              LabelRule(pattern="Tab?e", properties={"category_id": -3, "material_kind": "wood"}),
              LabelRule(pattern="Spoon", properties={"category_id": 1}))  # fmt: skip
-    stage = set_stage(job_for(save(tmp_path), map_by=("category_id", "material_kind"), labels=rules))
+    stage = staged(job_for(save(tmp_path), map_by=("category_id", "material_kind"), labels=rules))
     assert values(stage.inventory) == {
         "Cup.001": {"category_id": 2**40, "material_kind": "china"},
         "Saucer": {"category_id": 5, "material_kind": "china"},

@@ -4,8 +4,7 @@ import bpy
 import pytest
 
 from blender.arrange import add_camera, add_instance, add_material, add_object, collect
-from blender.build import add_box, job_for, save
-from pixeltruth.blender.stage import set_stage
+from blender.build import add_box, job_for, save, staged
 from pixeltruth.options import parse_light
 
 pytestmark = pytest.mark.blender
@@ -18,7 +17,7 @@ def is_dark(tmp_path, **job):
     bpy.context.scene.render.engine = "CYCLES"
     if bpy.context.scene.camera is None:
         add_camera()
-    stage = set_stage(job_for(save(tmp_path), map_by=(), strict=True, **{"rgb": True, **job}))
+    stage = staged(job_for(save(tmp_path), map_by=(), strict=True, **{"rgb": True, **job}))
     notes = [(entry.object, entry.problem) for entry in stage.report]
     assert notes in ([], [DARK])
     return notes == [DARK]

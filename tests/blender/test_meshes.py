@@ -6,9 +6,8 @@ import pytest
 
 import oracle
 from blender.arrange import add_camera, add_material, add_object, add_scatter, set_size
-from blender.build import add_box, add_mesh, job_for, save
+from blender.build import add_box, add_mesh, job_for, save, staged
 from blender.passes import assert_same_ids, box_before_wall, seen
-from pixeltruth.blender.stage import set_stage
 
 pytestmark = pytest.mark.blender
 
@@ -80,7 +79,7 @@ def test_thin_objects_keep_their_smooth_normals(scene, tmp_path, scale):
     owner.pass_index = 1
     scene.camera.data.lens = 400 if scale[0] == 0.01 else 100
     scene.camera.location, scene.camera.rotation_euler = (0, -12, 0), (np.pi / 2, 0, 0)
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     maps, theirs = assert_same_ids(stage, tmp_path)
     hit = (maps["instance"] == 1) & (theirs["index"] == 1)
     assert hit.sum() > 50
@@ -98,7 +97,7 @@ def test_flat_objects_are_named(pair, tmp_path):
         owner.scale = scale
     add_box("hidden", scale=(0, 0, 0))
     assert seen(tmp_path) == {1, 2}
-    report = set_stage(job_for(save(tmp_path), map_by=())).report
+    report = staged(job_for(save(tmp_path), map_by=())).report
     flat = [entry for entry in report if "scaled flat" in entry.problem]
     assert [entry.object for entry in flat] == ["box"]
 

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from blender.arrange import add_camera, add_material, add_object
-from blender.build import add_box, job_for
+from blender.build import add_box, job_for, staged
 from blender.build import save as save_scene
 from blender.test_importers import HEAD, export, pinhole, triangle, usda
 from pixeltruth.blender.missing import missing_files
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.errors import SceneError
 
 pytestmark = pytest.mark.blender
@@ -19,11 +18,11 @@ pytestmark = pytest.mark.blender
 
 def notes(path):
     """What is noted on a scene file; a strict job must refuse it for the first note, in one line."""
-    stage = set_stage(job_for(path, pinhole(), map_by=()))
+    stage = staged(job_for(path, pinhole(), map_by=()))
     found = [(entry.object, entry.problem) for entry in stage.report]
     if found:
         with pytest.raises(SceneError, match=r"^--strict: ") as caught:
-            set_stage(job_for(path, pinhole(), map_by=(), strict=True))
+            staged(job_for(path, pinhole(), map_by=(), strict=True))
         assert str(caught.value).startswith(f"--strict: {found[0][0]!r}: {found[0][1]}")
     return found
 
@@ -256,8 +255,8 @@ def test_missing_textures_of_usd_are_named_once_wherever_they_are(tmp_path):
 def test_the_rest_of_such_a_scene_is_as_it_was(tmp_path):
     """A missing library takes its own objects away and changes no other."""
     source, scene = library(tmp_path, "cup")
-    whole = set_stage(job_for(scene, pinhole(), map_by=())).inventory.snapshot
+    whole = staged(job_for(scene, pinhole(), map_by=())).inventory.snapshot
     source.unlink()
-    inventory = set_stage(job_for(scene, pinhole(), map_by=())).inventory
+    inventory = staged(job_for(scene, pinhole(), map_by=())).inventory
     assert [instance.name for instance in inventory.instances] == ["own"]
     np.testing.assert_array_equal(inventory.snapshot.world_from_object, whole.world_from_object[1:])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from blender.arrange import add_camera, add_instance, add_material, add_object, collect, set_size
-from blender.build import geometry, job_for, save
+from blender.build import geometry, job_for, save, staged
 from blender.graphs import (
     CLEAR,
     CORNERS,
@@ -29,7 +29,6 @@ from blender.graphs import (
     uv_of,
 )
 from blender.passes import passes
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.raycast import Caster, render_geometry
 
 pytestmark = pytest.mark.blender
@@ -66,7 +65,7 @@ def test_a_thicket_is_that_of_cycles(tmp_path):
     add_camera(location=(0.2, -5.2, 0.1), rotation=(1.55, 0.03, 0.05))
     set_size(240, 170)
     bpy.context.scene.cycles.transparent_max_bounces = 64  # the picture ends behind as many; the default is 8
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     ids = assert_as_cycles(stage, tmp_path)
     assert len(np.unique(ids)) > 36
     assert len(stage.inventory.snapshot.opacity_of_material) == 2
@@ -167,7 +166,7 @@ def test_animated_and_driven_values(tmp_path, build, frame):
     bpy.ops.wm.open_mainfile(filepath=str(path))
     bpy.context.scene.frame_set(12 - frame)  # what was evaluated last is not what the job asks for
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
-    _, maps = geometry(job_for(path, map_by=(), frame=frame))
+    _, maps = geometry(job_for(path, map_by=(), frames=(frame,)))
     assert (1 in maps["instance"]) == (frame == 9)
 
 

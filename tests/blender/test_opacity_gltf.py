@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from blender.arrange import add_camera, add_material, set_size
-from blender.build import job_for, save
+from blender.build import job_for, save, staged
 from blender.graphs import (
     LEAF,
     add_card,
@@ -22,7 +22,6 @@ from blender.graphs import (
     uv_of,
 )
 from pixeltruth.blender.importers import import_file
-from pixeltruth.blender.stage import set_stage
 
 pytestmark = pytest.mark.blender
 
@@ -52,7 +51,7 @@ def imported(tmp_path, path):
     add_wall()
     bpy.context.scene.camera = add_camera(location=(0.2, -5.2, 0.1), rotation=(1.55, 0.03, 0.05))
     set_size(160, 112)
-    return set_stage(job_for(save(tmp_path), map_by=()))
+    return staged(job_for(save(tmp_path), map_by=()))
 
 
 def texture_to_alpha(nodes, link, interpolation="Linear"):

@@ -4,8 +4,7 @@ import bpy
 import pytest
 
 from blender.arrange import add_camera, set_size
-from blender.build import add_box, job_for, save
-from pixeltruth.blender.stage import set_stage
+from blender.build import add_box, job_for, save, staged
 from pixeltruth.errors import SceneError
 from pixeltruth.intrinsics import Intrinsics
 
@@ -28,9 +27,10 @@ def path(tmp_path):
 
 def chosen(path, *patterns, **job):
     """Name and place of each view, and the stage's notes."""
-    stage = set_stage(job_for(path, map_by=(), camera_names=patterns, **job))
+    stage = staged(job_for(path, map_by=(), camera_names=patterns, **job))
     places = {view.name: view.viewpoint.world_from_camera[0, 3] for view in stage.views}
-    assert [view.folder for view in stage.views] == [f"camera_{number + 1}" for number in range(len(places))]
+    cameras = stage.plan.manifest.cameras
+    assert [(camera.folder, camera.name) for camera in cameras] == [(f"camera_{n}", c) for n, c in enumerate(places, 1)]
     return places, [(entry.object, entry.problem) for entry in stage.report]
 
 

@@ -9,10 +9,9 @@ import pytest
 
 import oracle
 from blender.arrange import add_camera, add_nodes, add_object, set_size
-from blender.build import add_box, add_mesh, geometry, job_for, save
+from blender.build import add_box, add_mesh, geometry, job_for, save, staged
 from blender.passes import assert_same_ids
 from pixeltruth import memory
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.errors import SceneError
 from pixeltruth.raycast import Caster, render_geometry
 
@@ -94,22 +93,22 @@ def test_a_scene_that_cannot_fit_is_refused_before_it_is_copied(tmp_path, monkey
     job = job_for(save(tmp_path), map_by=())
     needed = (2320 + 768) * 250 + (1162 + 386) * 56  # copies count once, modifiers as in renders
     monkeypatch.setattr(memory, "available", lambda: needed)
-    set_stage(job)
+    staged(job)
     monkeypatch.setattr(memory, "available", lambda: needed - 1)
     monkeypatch.setattr("pixeltruth.blender.snapshot.read_mesh", None)
     with pytest.raises(
         SceneError, match=r"needs about 0.0 GB of memory for 3,088 triangles \(most in '.*' 2,320, 'box' 768\), but"
     ):
-        set_stage(job)
+        staged(job)
 
 
 def test_a_picture_needs_more(tmp_path, monkeypatch):
     add_box("box")
     add_camera()
     monkeypatch.setattr(memory, "available", lambda: 12 * 250 + 8 * 56)
-    set_stage(job_for(save(tmp_path), map_by=()))
+    staged(job_for(save(tmp_path), map_by=()))
     with pytest.raises(SceneError, match="for 12 triangles"):
-        set_stage(job_for(save(tmp_path), map_by=(), rgb=True))
+        staged(job_for(save(tmp_path), map_by=(), rgb=True))
 
 
 @pytest.mark.parametrize("content", ["nothing", "a mesh without faces", "a mesh of edges", "an object scaled to zero"])
@@ -143,7 +142,7 @@ def test_objects_scaled_to_zero_leave_their_neighbours_alone(tmp_path):
         add_box(name, **place, instance_id=number).pass_index = number
     add_camera()
     set_size(160, 120)
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     maps, theirs = assert_same_ids(stage, tmp_path)
     assert np.unique(maps["instance"]).tolist() == [0, 1, 4]
     hit = maps["instance"] > 0

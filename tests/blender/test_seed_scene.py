@@ -17,8 +17,8 @@ import zstandard
 
 import oracle
 import pixeltruth
+from blender.build import staged
 from blender.passes import passes
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.job import Job
 from pixeltruth.poses import read_cameras
@@ -180,7 +180,7 @@ def test_cycles_sees_the_same(dataset, view, tmp_path):
     """Two engines, one answer: ids and depth against Cycles' own passes at the pixel centres."""
     job = Job.of(SCENE, tmp_path / "unused", cameras=read_cameras(CAMERAS), resolution=SIZE,
                  intrinsics=Intrinsics(fov=FOV), map_by=("category_id",))  # fmt: skip
-    stage, datapoint = set_stage(job), dataset[view]
+    stage, datapoint = staged(job), dataset[view]
     for row in stage.inventory.instances:
         bpy.data.objects[row.name].pass_index = row.id
     seen = passes(stage, tmp_path, stage.views[view])

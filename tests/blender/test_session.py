@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from blender.arrange import add_balls, add_camera, add_object
-from blender.build import add_box, geometry, job_for, save
+from blender.build import add_box, geometry, job_for, save, staged
 from blender.passes import passes
 from pixeltruth.blender.session import open_scene
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.errors import JobError, SceneError
 
 pytestmark = pytest.mark.blender
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.blender
 def reopened(path, **values):
     """The stage of a saved scene, opened by a Blender that has forgotten it."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    return set_stage(job_for(path, map_by=(), **values))
+    return staged(job_for(path, map_by=(), **values))
 
 
 def problems(stage):
@@ -60,7 +59,7 @@ def test_registered_text_does_not_run(scene, tmp_path):
         text.write(CODE.format(path=str(tmp_path / f"trace of {name}"), at_once=at_once))
         text.use_module = True
     path = save(tmp_path)
-    passes(reopened(path, frame=3), tmp_path)
+    passes(reopened(path, frames=(3,)), tmp_path)
     assert files(tmp_path) == ["scene.blend"]
     # They would have run where scripts are on
     bpy.ops.wm.open_mainfile(filepath=str(path), use_scripts=True)
@@ -81,7 +80,7 @@ def test_drivers_without_python_move_and_others_are_named(scene, tmp_path):
     drivers["python"].expression = "[v for _ in range(1)][0]"
     frames = bpy.data.objects["frames"].driver_add("location", 0).driver
     frames.expression = "frame / 2"
-    stage = reopened(save(tmp_path), frame=7)
+    stage = reopened(save(tmp_path), frames=(7,))
     copies = stage.inventory.snapshot
     x = dict(zip([i.name for i in stage.inventory.instances], copies.world_from_object[:, 0, 3], strict=True))
     assert x == {"simple": 4.0, "sum": 1.5, "frames": 3.5, "python": 0.0}
@@ -158,7 +157,7 @@ def test_what_would_change_the_picture_is_off_and_reported(scene, tmp_path, sett
     stage, maps = geometry(job_for(save(tmp_path), map_by=()))
     assert problems(stage) == [problem]
     np.testing.assert_array_equal(passes(stage, tmp_path)["index"], maps["instance"])
-    set_stage(job_for(save(tmp_path), map_by=(), strict=True))  # rays and picture agree: nothing to refuse
+    staged(job_for(save(tmp_path), map_by=(), strict=True))  # rays and picture agree: nothing to refuse
 
 
 @pytest.mark.parametrize("kind", ["camera", "distance"])
@@ -197,7 +196,7 @@ def test_missing_file(tmp_path):
 
 def staged_with(tmp_path, code):
     (tmp_path / "edit.py").write_text(code)
-    return set_stage(job_for(save(tmp_path), map_by=("category_id",), setup=tmp_path / "edit.py"))
+    return staged(job_for(save(tmp_path), map_by=("category_id",), setup=tmp_path / "edit.py"))
 
 
 EDIT = """

@@ -15,9 +15,8 @@ from blender.arrange import (
     layer_collection,
     set_size,
 )
-from blender.build import add_box, corners_of, geometry, job_for, save
+from blender.build import add_box, corners_of, geometry, job_for, save, staged
 from blender.passes import box_before_wall, passes, seen
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.raycast import Caster, render_geometry
 
 pytestmark = pytest.mark.blender
@@ -113,7 +112,7 @@ def test_materials_by_slot(scene, tmp_path):
     for slot, material in zip(own.material_slots, (None, materials[3]), strict=False):
         slot.link, slot.material = "OBJECT", material
     add_box("none", location=(3, 0, 3))
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     check_materials(stage, tmp_path)
     assert stage.inventory.materials == {None: 1, "a": 2, "b": 3, "c": 4, "d": 5}
     assert {i.name: i.materials for i in stage.inventory.instances}["own"] == ("a", "c", "d")  # Blender's fallback
@@ -140,7 +139,7 @@ def test_materials_that_geometry_nodes_set(scene, tmp_path):
         return paint.outputs[0]
 
     add_nodes("nodes", build).data.materials.append(outer)
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     check_materials(stage, tmp_path)
     assert stage.inventory.instances[0].materials == ("inner",)
 
@@ -150,7 +149,7 @@ def test_the_view_layers_material_override(scene, tmp_path):
     add_box("b", location=(3, 0, 0))
     override = bpy.context.view_layer.material_override = add_material("override")
     override.pass_index = 7
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     check_materials(stage, tmp_path)
     assert stage.inventory.materials == {"override": 1}
 
@@ -164,7 +163,7 @@ def test_materials_of_two_libraries_are_two(scene, tmp_path):
         wanted.objects = ["box"]
     wanted.objects[0].name  # noqa: B018
     scene.collection.objects.link(wanted.objects[0])
-    stage = set_stage(job_for(save(tmp_path), map_by=("name",)))
+    stage = staged(job_for(save(tmp_path), map_by=("name",)))
     assert sorted(stage.inventory.materials) == ["wood", "wood [library.blend]"]
     assert sorted(i.name for i in stage.inventory.instances) == ["box [library.blend]", "own box"]
 
@@ -182,7 +181,7 @@ def test_modifiers_are_at_render_level(scene, tmp_path):
     np.testing.assert_array_equal(maps["pass_index"], passes(stage, tmp_path)["index"])
 
     bpy.context.scene.render.use_simplify, bpy.context.scene.render.simplify_subdivision_render = True, 1
-    stage = set_stage(job_for(save(tmp_path), map_by=()))
+    stage = staged(job_for(save(tmp_path), map_by=()))
     assert sorted(len(mesh.triangles) for mesh in stage.inventory.snapshot.meshes) == [12, 24, 6 * 4 * 2]
 
 

@@ -4,8 +4,7 @@ import bpy
 import pytest
 
 from blender.arrange import add_camera, add_instance, add_material, add_nodes, add_object, collect, set_size
-from blender.build import add_box, job_for, save
-from pixeltruth.blender.stage import set_stage
+from blender.build import add_box, job_for, save, staged
 from pixeltruth.errors import SceneError
 
 pytestmark = pytest.mark.blender
@@ -21,7 +20,7 @@ def scene():
 
 
 def notes(tmp_path, **job):
-    stage = set_stage(job_for(save(tmp_path), map_by=(), **job))
+    stage = staged(job_for(save(tmp_path), map_by=(), **job))
     return [(entry.object, entry.problem) for entry in stage.report]
 
 
@@ -107,10 +106,10 @@ def test_materials(tmp_path, name):
     add_instance("copies", collect("group", [add_object("source", box.data)]))
     path = save(tmp_path)
     expected = [(owner, f"material {name!r}: {problem}") for owner in ("box", "source", "twin")]
-    stage = set_stage(job_for(path, map_by=()))
+    stage = staged(job_for(path, map_by=()))
     assert sorted((entry.object, entry.problem) for entry in stage.report) == expected
     with pytest.raises(SceneError, match=rf"^--strict: '(box|source|twin)': material '{name}': .* \(and 2 more\)$"):
-        set_stage(job_for(path, map_by=(), strict=True))
+        staged(job_for(path, map_by=(), strict=True))
 
 
 def add_hair(name, **settings):

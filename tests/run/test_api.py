@@ -1,6 +1,5 @@
 """`render` from Python: which values it takes, and the job it makes of them."""
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pixeltruth.labels import LabelRule
 from pixeltruth.lights import Light
 from pixeltruth.poses import CameraPose
 from pixeltruth.run import api
+from synthetic import empty_dataset
 
 
 @pytest.fixture
@@ -21,13 +21,12 @@ def render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Job
     """`api.render` up to the job that it would run."""
     jobs: list[Job] = []
     monkeypatch.setattr(api, "find_spec", lambda name: object())  # as if Blender were installed
-    monkeypatch.setattr(api, "run", lambda job, **_: jobs.append(job))
-    monkeypatch.setattr(api, "load", lambda folder: None)
+    monkeypatch.setattr(api, "run", lambda given, **_: jobs.extend(given))
+    monkeypatch.setattr(api, "load", empty_dataset)
     (tmp_path / "scene.blend").write_bytes(b"BLENDER")
 
     def job_of(**options: Any) -> Job:
-        # Unwrapped: what stands for the dataset here is no Dataset.
-        inspect.unwrap(api.render)(tmp_path / "scene.blend", tmp_path / "out", **options)
+        api.render(tmp_path / "scene.blend", tmp_path / "out", **options)
         return jobs[-1]
 
     return job_of
@@ -70,6 +69,14 @@ def test_camera_names_are_text_or_a_sequence(render: Callable[..., Job]) -> None
         assert render(camera_names=names).camera_names == ("cam_*", "Left")
     assert render(camera_names=["a, b"]).camera_names == ("a, b",)
     assert render().camera_names is None
+
+
+def test_frames_are_a_number_numbers_or_text(render: Callable[..., Job]) -> None:
+    for frames in ("1:7:3", [7, 1, 4], range(1, 8, 3), np.array([4, 1, 7])):
+        assert render(frames=frames).frames == (1, 4, 7)
+    assert render(frames=3).frames == render(frames=np.int64(3)).frames == (3,)
+    with pytest.raises(JobError, match=r"frames\[0\]: should be a valid integer"):
+        render(frames=[0.5])
 
 
 def test_labels_are_rules_or_a_file(render: Callable[..., Job], tmp_path: Path) -> None:

@@ -306,7 +306,7 @@ def test_a_scene_with_simulation_caches_writes_nothing_beside_itself(tmp_path):
         f"import bpy, os; bpy.ops.wm.open_mainfile(filepath={path!r}, use_scripts=False)\n"
         "bpy.context.scene.frame_set(5); os._exit(0)"
     )
-    pixeltruth.render(home / "sim.blend", tmp_path / "d", resolution=(32, 24), rgb=False, frame=5)
+    pixeltruth.render(home / "sim.blend", tmp_path / "d", resolution=(32, 24), rgb=False, frames=5)
     assert sorted(path.relative_to(home) for path in home.rglob("*")) == before
     # Without the fence the same file does write, or this test would prove nothing
     subprocess.run([sys.executable, "-c", opened], check=True, capture_output=True, cwd=home)

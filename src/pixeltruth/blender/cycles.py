@@ -91,7 +91,7 @@ def render_light(scene: bpy.types.Scene, outputs: tuple[str, ...], *, seed: int,
 
     Args:
         scene: Prepared.
-        outputs: Which of rgb, alpha, radiance; alpha is left out where the film is opaque.
+        outputs: Which of rgb, alpha, radiance.
         seed: Noise seed of this view.
         folder: Where Blender may put its temporary files.
 
@@ -110,8 +110,8 @@ def render_light(scene: bpy.types.Scene, outputs: tuple[str, ...], *, seed: int,
     if "rgb" in outputs or "alpha" in outputs:
         pixels = _picture(scene, folder / "picture.png")
         maps["rgb"] = np.ascontiguousarray(pixels[..., :3])
-        if scene.render.film_transparent:
-            maps["alpha"] = np.ascontiguousarray(pixels[..., 3])
+        opaque = np.full(pixels.shape[:2], 255, dtype=np.uint8)
+        maps["alpha"] = np.ascontiguousarray(pixels[..., 3]) if scene.render.film_transparent else opaque
     if "radiance" in outputs:
         maps["radiance"] = _radiance(scene, folder / "radiance.exr")
     return {name: array for name, array in maps.items() if name in outputs}

@@ -15,7 +15,7 @@ Parts = tuple[int, ...]
 """Values of a `Writer`."""
 
 _TRIPLES = ("RGBA", "SHADER", "VECTOR")
-_DEEPEST = 48  # nodes in a row: each takes several of the thousand calls that Python nests
+_DEEPEST = 40  # nodes in a row: each takes several of the thousand calls that Python nests
 _LUMINANCE = (0.2126729, 0.7151522, 0.0721750)  # of Rec. 709 primaries, as Cycles has it
 
 

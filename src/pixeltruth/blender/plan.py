@@ -12,7 +12,7 @@ from pixeltruth.blender.cameras import Picture, apply_lens, lens_of, picture_of,
 from pixeltruth.camera import BLENDER_FROM_OPENCV, Viewpoint
 from pixeltruth.errors import SceneError
 from pixeltruth.job import Job
-from pixeltruth.manifest import ReportEntry
+from pixeltruth.manifest import CameraEntry, ReportEntry
 from pixeltruth.poses import CameraPose
 
 _NAME = "pixeltruth camera"
@@ -24,14 +24,12 @@ class PlannedView:
     """One camera at one time.
 
     Attributes:
-        folder: The camera's folder in the dataset.
         name: The camera's name.
         frame: Frame of the timeline.
         viewpoint: What the picture will be taken through.
         owner: The file's camera object that takes the picture, None where a camera of ours does.
     """
 
-    folder: str
     name: str
     frame: int
     viewpoint: Viewpoint
@@ -53,16 +51,22 @@ class Cameras:
         self.scene, self.job = scene, job
         _prepare(scene, job)
         self.picture = picture_of(scene.render)
-        if scene.camera is None or scene.camera.type != "CAMERA":
+        active = scene.camera if scene.camera is not None and scene.camera.type == "CAMERA" else None
+        if active is None:
             data = bpy.data.cameras.new(_NAME)
             data.clip_start, data.clip_end = _NEAR, _FAR
         else:
-            data = scene.camera.data.copy()
+            data = active.data.copy()
             data.animation_data_clear()  # it would take back the lens that a view sets
         self.own = bpy.data.objects.new(_NAME, data)
         scene.collection.objects.link(self.own)
-        if scene.camera is None or scene.camera.type != "CAMERA":
-            scene.camera = self.own
+        self.active = self.own if active is None else active
+        self._default = data.copy()  # a view sets the lens of `own`
+        self.rest()
+
+    def rest(self) -> None:
+        """Makes the file's own active camera the active one again."""
+        self.scene.camera = self.active
 
     def aim(self, view: PlannedView) -> None:
         """Makes Blender look through a view's camera."""
@@ -74,72 +78,102 @@ class Cameras:
         self.own.matrix_world = mathutils.Matrix(view.viewpoint.world_from_camera @ BLENDER_FROM_OPENCV)
         self.scene.camera = self.own
 
-    def plan(self, depsgraph: bpy.types.Depsgraph) -> tuple[tuple[PlannedView, ...], list[ReportEntry]]:
-        """The views, and a note on each camera of the scene that gets none.
+    def at(self, depsgraph: bpy.types.Depsgraph) -> tuple[PlannedView, ...]:
+        """The views of the frame that ``depsgraph`` was evaluated at.
 
         Args:
-            depsgraph: Evaluated for rendering.
+            depsgraph: Evaluated for rendering, the file's own active camera being the active one.
 
         Raises:
-            SceneError: There is no camera, a pattern fits none, or one is no pinhole in a rigid pose.
+            SceneError: A camera is no pinhole in a rigid pose.
         """
-        notes: list[ReportEntry] = []
+        frame = depsgraph.scene.frame_current
         if self.job.cameras is not None:
-            found = [self._given(pose) for pose in self.job.cameras]
-        else:
-            evaluated = self._chosen(self._evaluated(depsgraph))
-            found = [self._of_the_file(owner) for owner in evaluated]
-            names = {owner.original.name_full for owner in evaluated}
-            listed = [owner for owner in self.scene.objects if owner.type == "CAMERA" and owner != self.own]
-            notes = [
-                ReportEntry(object=owner.name, problem="hidden from renders: no view is taken from this camera")
-                for owner in _fitting(self.job.camera_names, listed)
-                if owner.name_full not in names
-            ]
-        if not found:
-            raise SceneError(f"{self.job.title}: the scene has no camera that renders; pass --cameras FILE")
-        frame = self.scene.frame_current
-        return tuple(
-            PlannedView(f"camera_{number}", name, frame, viewpoint, owner)
-            for number, (name, viewpoint, owner) in enumerate(found, 1)
-        ), notes
+            own = self.active == self.own
+            lens = self._default if own else self.active.evaluated_get(depsgraph).data
+            return tuple(self._given(pose, frame, lens) for pose in self.job.cameras)
+        cameras = _fitting(self.job.camera_names, self._evaluated(depsgraph))
+        return tuple(self._of_the_file(owner, frame) for owner in cameras)
+
+    def listed(self, patterns: Sequence[str] | None) -> list[bpy.types.Object]:
+        """The camera objects of the file that fit one of ``patterns``, hidden ones too, by name."""
+        cameras = (owner for owner in self.scene.objects if owner.type == "CAMERA" and owner != self.own)
+        return _fitting(patterns, sorted(cameras, key=lambda owner: owner.name_full))
 
     def _evaluated(self, depsgraph: bpy.types.Depsgraph) -> list[bpy.types.Object]:
         """Camera objects by name. The active one is evaluated, and renders, even where it is hidden."""
         found = {owner.original: owner for owner in depsgraph.objects if owner.type == "CAMERA"}
-        found[self.scene.camera] = self.scene.camera.evaluated_get(depsgraph)
+        found[self.active] = self.active.evaluated_get(depsgraph)
         found.pop(self.own, None)
         inside = set(self.scene.objects)
         return sorted((found[owner] for owner in found.keys() & inside), key=lambda owner: owner.name_full)
 
-    def _chosen(self, cameras: Sequence[bpy.types.Object]) -> list[bpy.types.Object]:
-        for pattern in self.job.camera_names or ():
-            if not _fitting([pattern], cameras):
-                names = [owner.name for owner in cameras]
-                near = ", ".join(repr(name) for name in difflib.get_close_matches(pattern, names, n=3, cutoff=0.0))
-                raise SceneError(
-                    f"{self.job.title}: camera_names: {pattern!r} fits no camera that renders; "
-                    + (f"near are {near}" if near else "the scene has none")
-                )
-        return _fitting(self.job.camera_names, cameras)
-
-    def _of_the_file(self, owner: bpy.types.Object) -> tuple[str, Viewpoint, bpy.types.Object | None]:
+    def _of_the_file(self, owner: bpy.types.Object, frame: int) -> PlannedView:
         viewpoint = viewpoint_of(owner, self.picture)
         if self.job.intrinsics is None:
-            return owner.name, viewpoint, owner.original
+            return PlannedView(owner.name_full, frame, viewpoint, owner.original)
         lens = self.job.intrinsics.lens(viewpoint.lens.width, viewpoint.lens.height)
-        return owner.name, replace(viewpoint, lens=lens), None
+        return PlannedView(owner.name_full, frame, replace(viewpoint, lens=lens), None)
 
-    def _given(self, pose: CameraPose) -> tuple[str, Viewpoint, bpy.types.Object | None]:
+    def _given(self, pose: CameraPose, frame: int, active: bpy.types.Camera) -> PlannedView:
         picture = self.picture
         if pose.resolution is not None:
             picture = Picture(*pose.resolution, picture.aspect, 0, 0, *pose.resolution)
         intrinsics = pose.intrinsics or self.job.intrinsics
         if intrinsics is None:
-            lens = lens_of(self.own.data, pose.name, picture)
+            lens = lens_of(active, pose.name, picture)
         else:
             lens = intrinsics.lens(picture.right - picture.left, picture.bottom - picture.top)
-        return pose.name, Viewpoint(lens, pose.matrix, near=_NEAR, far=_FAR), None
+        return PlannedView(pose.name, frame, Viewpoint(lens, pose.matrix, near=_NEAR, far=_FAR), None)
+
+
+class Roll:
+    """Which camera gives a view at which frame, gathered frame by frame."""
+
+    def __init__(self, cameras: Cameras) -> None:
+        self.cameras = cameras
+        self._frames: dict[str, list[int]] = {}
+
+    def take(self, views: Sequence[PlannedView]) -> None:
+        """Adds the views of one frame."""
+        for view in views:
+            self._frames.setdefault(view.name, []).append(view.frame)
+
+    def entries(self) -> tuple[CameraEntry, ...]:
+        """The cameras: given ones in their order, those of the file by name.
+
+        Raises:
+            SceneError: There is none, or a pattern of the job fits none.
+        """
+        job = self.cameras.job
+        for pattern in job.camera_names or ():
+            if not any(owner.name_full in self._frames for owner in self.cameras.listed([pattern])):
+                raise SceneError(
+                    f"{job.title}: camera_names: {pattern!r} fits no camera that renders; {self._near(pattern)}"
+                )
+        if not self._frames:
+            raise SceneError(f"{job.title}: the scene has no camera that renders; pass --cameras FILE")
+        names = sorted(self._frames) if job.cameras is None else [pose.name for pose in job.cameras]
+        return tuple(
+            CameraEntry(folder=f"camera_{number}", name=name, views=tuple(self._frames[name]))
+            for number, name in enumerate(names, 1)
+        )
+
+    def _near(self, pattern: str) -> str:
+        names = [owner.name_full for owner in self.cameras.listed(None)]
+        near = ", ".join(repr(name) for name in difflib.get_close_matches(pattern, names, n=3, cutoff=0.0))
+        return f"near are {near}" if near else "the scene has none"
+
+    def notes(self) -> list[ReportEntry]:
+        """A note on each camera of the scene that the job asks for and that gives no view."""
+        if self.cameras.job.cameras is not None:
+            return []
+        hidden = "hidden from renders: no view is taken from this camera"
+        return [
+            ReportEntry(object=owner.name, problem=hidden)
+            for owner in self.cameras.listed(self.cameras.job.camera_names)
+            if owner.name_full not in self._frames
+        ]
 
 
 def _fitting(patterns: Sequence[str] | None, cameras: Sequence[bpy.types.Object]) -> list[bpy.types.Object]:

@@ -11,7 +11,7 @@ from pixeltruth.blender.chains import ChainReader
 from pixeltruth.blender.meshes import read_mesh, read_uvs, surface_materials
 from pixeltruth.blender.opacity import Opacities
 from pixeltruth.blender.unseen import notes_on, notes_on_all
-from pixeltruth.identity import Chain
+from pixeltruth.identity import Chain, key_order
 from pixeltruth.manifest import ReportEntry
 from pixeltruth.snapshot import Mesh, Opacity
 from pixeltruth.view import Value
@@ -97,6 +97,8 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
             matrix = np.array(entry.matrix_world, dtype=np.float64)
             found.copies.append(Copy(index, matrix, chains.of(entry), slots, placing.holdout))
     found = _without_flat_placements(found)
+    # Where two surfaces coincide the first copy is seen: the order must not be Blender's, which varies
+    found.copies.sort(key=lambda copy: key_order(copy.chain[0].key))
     found.notes.sort(key=lambda note: (note.object, note.problem))  # Blender's order varies from run to run
     return found
 
@@ -178,12 +180,6 @@ def _flattened(mesh: Mesh, linear: Float64[np.ndarray, "3 3"]) -> Mesh:
     unit = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
     vertices = (mesh.vertices @ linear.T).astype(np.float32)
     return replace(mesh, vertices=vertices, corner_normals=unit.astype(np.float32))
-
-
-def material_ids(copies: Sequence[Copy]) -> dict[str | None, int]:
-    """Ids of all materials from 1 in order of name; None, a surface without material, comes first."""
-    names = {name for copy in copies for name in copy.slots}
-    return {name: i for i, name in enumerate(sorted(names, key=lambda name: (name is not None, name or "")), 1)}
 
 
 def slot_table(copies: Sequence[Copy], ids: Mapping[str | None, int]) -> tuple[np.ndarray, UInt32[np.ndarray, " m"]]:

@@ -1,41 +1,115 @@
-"""A scene made ready to render: opened, silenced, lit, its views planned and its content named."""
+"""A scene made ready to render: opened, lit, silenced. `Stage.at` evaluates it at one frame."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import bpy
 
 from pixeltruth import labels
+from pixeltruth.blender import cycles
 from pixeltruth.blender.chains import stored
 from pixeltruth.blender.evaluate import evaluate
 from pixeltruth.blender.importers import open_files
-from pixeltruth.blender.inventory import Inventory, take_inventory
 from pixeltruth.blender.lights import add_lights, is_dark
 from pixeltruth.blender.meshes import mesh_sizes
 from pixeltruth.blender.missing import missing_files
+from pixeltruth.blender.owners import Owners, owners_of
 from pixeltruth.blender.plan import Cameras, PlannedView
 from pixeltruth.blender.session import blocked_drivers, run_setup, silence
 from pixeltruth.blender.snapshot import Survey, survey
-from pixeltruth.errors import SceneError
 from pixeltruth.job import Job
 from pixeltruth.manifest import ReportEntry
 from pixeltruth.memory import require_room
 from pixeltruth.view import Value
 
-__all__ = ["PlannedView", "Stage", "set_stage"]
-
 
 @dataclass(frozen=True, eq=False)
-class Stage:
-    """What a worker renders from."""
+class Moment:
+    """A scene at one frame, as a render sees it.
 
-    scene: bpy.types.Scene
-    cameras: Cameras
-    blender: str
+    Attributes:
+        frame: Frame of the timeline.
+        views: What is seen through the job's cameras.
+        survey: Meshes and their copies.
+        owners: What each copy belongs to.
+        background: The world's own properties among the job's keys: what they are where nothing is hit.
+        dark: Nothing in it shines.
+    """
+
     frame: int
     views: tuple[PlannedView, ...]
-    inventory: Inventory
-    report: tuple[ReportEntry, ...]
+    survey: Survey
+    owners: Owners
+    background: Mapping[str, Value]
+    dark: bool
+
+
+class Stage:
+    """What a worker renders from. Build it with `set_stage`.
+
+    Attributes:
+        scene: The opened scene; changed in memory only.
+        job: What is asked for.
+        cameras: The cameras to look through.
+        frames: The frames to render, ascending.
+        blender: Blender's version.
+        notes: What was switched off, and label patterns that fit nothing.
+    """
+
+    def __init__(self, scene: bpy.types.Scene, job: Job, absent: Sequence[ReportEntry]) -> None:
+        self.scene, self.job, self._absent = scene, job, absent
+        notes = silence(scene)
+        self.cameras = Cameras(scene, job)
+        self.frames = (scene.frame_current,) if job.frames is None else job.frames
+        self.labels, unmatched = labels.apply(job.labels, [owner.name for owner in bpy.data.objects])
+        misfits = [ReportEntry(object=pattern, problem="this label pattern fits no object") for pattern in unmatched]
+        self.notes = (*notes, *misfits)
+        self.blender = bpy.app.version_string
+        self._moment: Moment | None = None
+
+    def at(self, frame: int) -> Moment:
+        """The scene at a frame; the last one is kept.
+
+        Raises:
+            SceneError: It does not fit into memory, a camera is no pinhole, or an object lacks what the job needs.
+        """
+        if self._moment is None or self._moment.frame != frame:
+            self._moment = None  # two of a large scene may not fit into memory
+            if self.scene.frame_current != frame:
+                self.scene.frame_set(frame)
+            self.cameras.rest()
+            self._moment = evaluate(self.scene, partial(self._read, frame))
+        return self._moment
+
+    def _read(self, frame: int, graph: bpy.types.Depsgraph) -> Moment:
+        job = self.job
+        require_room(mesh_sizes(graph), lit=job.needs_light)
+        found = survey(graph, job.map_by, self.labels)
+        owners = owners_of(found, job.property_keys, job.default_values)
+        dark = job.needs_light and is_dark(graph)
+        return Moment(frame, self.cameras.at(graph), found, owners, _background(graph.scene.world, job), dark)
+
+    def unseen(self) -> list[ReportEntry]:
+        """What labels cannot see as the picture does, at no frame in particular; ask once a frame was evaluated."""
+        return [*self._absent, *missing_files(), *blocked_drivers()]
+
+    def prepare_light(self) -> str | None:
+        """Sets Cycles up where the job has pictures.
+
+        Returns:
+            The device that will render them.
+
+        Raises:
+            JobError: The job asks for a GPU and Cycles sees none.
+        """
+        if not self.job.needs_light:
+            return None
+        quality = cycles.PRESETS[self.job.quality]
+        if self.job.samples is not None:
+            quality = cycles.Quality(self.job.samples, quality.noise)
+        return cycles.prepare(self.scene, quality, self.job.device)
 
     def aim(self, view: PlannedView) -> None:
         """Makes Blender look through a view's camera."""
@@ -43,47 +117,20 @@ class Stage:
 
 
 def set_stage(job: Job) -> Stage:
-    """Opens a job's scene and reads everything its views need.
+    """Opens a job's scene.
 
     Raises:
-        SceneError: The scene cannot be opened or imported, does not fit into memory, has no camera, or an
-            object lacks what the job needs.
+        SceneError: The scene cannot be opened or imported.
         JobError: The user's setup failed.
     """
     scene, absent = open_files([Path(file.path) for file in job.scene])
     add_lights(scene, job.lights)
     if job.setup is not None:
         run_setup(Path(job.setup), scene)
-    report = silence(scene)
-    if job.frame is not None:
-        scene.frame_set(job.frame)
-    cameras = Cameras(scene, job)
-    properties, unmatched = labels.apply(job.labels, [owner.name for owner in bpy.data.objects])
-    report += [ReportEntry(object=pattern, problem="this label pattern fits no object") for pattern in unmatched]
-
-    def read(graph: bpy.types.Depsgraph) -> tuple[Survey, tuple[tuple[PlannedView, ...], list[ReportEntry]], bool]:
-        require_room(mesh_sizes(graph), lit=job.needs_light)
-        return survey(graph, job.map_by, properties), cameras.plan(graph), job.needs_light and is_dark(graph)
-
-    found, (views, hidden), dark = evaluate(scene, read)
-    if dark:
-        report.append(
-            ReportEntry(object=scene.name, problem="the scene has no light: pictures will be black; pass --light")
-        )
-    unseen = [*absent, *missing_files(), *blocked_drivers(), *found.notes]
-    if job.strict and unseen:
-        raise SceneError(f"--strict: {unseen[0].object!r}: {unseen[0].problem}{_and_more(len(unseen) - 1)}")
-    inventory = take_inventory(found, job, _background(scene.world, job))
-    notes = tuple(dict.fromkeys([*report, *unseen, *hidden]))
-    return Stage(scene, cameras, bpy.app.version_string, scene.frame_current, views, inventory, notes)
-
-
-def _and_more(count: int) -> str:
-    return f" (and {count} more)" if count > 0 else ""
+    return Stage(scene, job, absent)
 
 
 def _background(world: bpy.types.World | None, job: Job) -> dict[str, Value]:
-    """The world's own properties among the job's keys: what they are where nothing is hit."""
     if world is None:
         return {}
     return {key: stored(world[key], f"world {world.name!r}", key) for key in job.map_by if key in world}

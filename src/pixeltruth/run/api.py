@@ -1,5 +1,6 @@
-"""`render`: from Python values to a dataset on disk."""
+"""`render` and `render_job`: from Python values, or from a job file, to a dataset on disk."""
 
+import inspect
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from os import PathLike
@@ -7,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pixeltruth.dataset import Dataset, load
-from pixeltruth.errors import MissingExtraError
-from pixeltruth.intrinsics import one_intrinsics
-from pixeltruth.job import Codec, Device, Job, Quality, resolve_outputs
-from pixeltruth.labels import LabelRule, label_rules
+from pixeltruth.errors import JobError, MissingExtraError
+from pixeltruth.job import Codec, Device, Job, Quality
+from pixeltruth.jobfile import make_job, read_jobs
+from pixeltruth.labels import LabelRule
 from pixeltruth.lights import Light
-from pixeltruth.options import parse_light, parse_list
-from pixeltruth.poses import CameraPose, Pose, camera_poses
+from pixeltruth.poses import CameraPose, Pose
+from pixeltruth.provenance import remembered_jobs
 from pixeltruth.run.local import run
 from pixeltruth.sources import ScenePaths
 
@@ -39,7 +40,7 @@ def render(
     samples: int | None = None,
     device: Device = "auto",
     seed: int = 0,
-    frame: int | None = None,
+    frames: str | int | Iterable[int] | None = None,
     strict: bool = False,
     subsamples: int = 4,
     codec: Codec = "zstd",
@@ -76,7 +77,8 @@ def render(
         samples: Samples per pixel instead of the quality's.
         device: Where light is rendered: auto, cpu or gpu.
         seed: Root of all noise.
-        frame: Frame of the timeline. None: the one the file was saved at.
+        frames: Frames of the timeline: a number, numbers, or text ``first:last[:step]`` (``"1:120:5"``, the last
+            included; ``"1,7,20:30"``). None: the one the file was saved at.
         strict: Refuse a scene with anything that labels cannot see as the picture does.
         subsamples: Rays per pixel side of the antialiased maps.
         codec: Compression of the arrays: zstd, gzip or none.
@@ -94,38 +96,78 @@ def render(
         RenderError: Blender failed; the message names its log.
         MissingExtraError: Blender is not installed.
     """
-    keys = _names(map_by, option="map_by") or ()
-    job = Job.of(
-        scene,
-        output,
-        setup=setup,
-        cameras=camera_poses(cameras),
-        camera_names=_names(camera_names, option="camera_names"),
-        resolution=resolution,
-        intrinsics=one_intrinsics(fov=fov, focal_length=focal_length, intrinsics=intrinsics),
-        lights=tuple(parse_light(light) if isinstance(light, str) else light for light in lights),
-        map_by=keys,
-        default_values=dict(default_values or {}),
-        labels=label_rules(labels),
-        outputs=resolve_outputs(outputs, rgb=rgb, map_by=keys),
-        quality=quality,
-        samples=samples,
-        device=device,
-        seed=seed,
-        frame=frame,
-        strict=strict,
-        subsamples=subsamples,
-        codec=codec,
+    job = make_job(
+        {
+            "scene": scene,
+            "output": output,
+            "cameras": cameras,
+            "camera_names": camera_names,
+            "resolution": resolution,
+            "fov": fov,
+            "focal_length": focal_length,
+            "intrinsics": intrinsics,
+            "lights": lights,
+            "map_by": map_by,
+            "default_values": dict(default_values or {}),
+            "labels": labels,
+            "setup": setup,
+            "outputs": outputs,
+            "rgb": rgb,
+            "quality": quality,
+            "samples": samples,
+            "device": device,
+            "seed": seed,
+            "frames": frames,
+            "strict": strict,
+            "subsamples": subsamples,
+            "codec": codec,
+        }
     )
+    return _rendered((job,), overwrite=overwrite, progress=progress)
+
+
+def render_job(
+    path: str | PathLike[str],
+    output: str | PathLike[str] | None = None,
+    *,
+    overwrite: bool = False,
+    progress: bool | None = None,
+    **changes: Any,
+) -> Dataset:
+    """Run a job file, or repeat the job that made a dataset, and open the dataset.
+
+    Args:
+        path: A job file (see `pixeltruth.jobfile`), or the ``dataset.json`` of a dataset.
+        output: Folder of the dataset. None: the one that the file names; for a ``dataset.json`` its own, where only
+            missing views are rendered.
+        overwrite: Replace a dataset of another job in the output folder.
+        progress: Show a progress bar. None: where standard output is a terminal.
+        **changes: Options of `render` that win over the job file. A ``dataset.json`` takes ``device`` only.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        JobError: The file, a key or a value in it is wrong; the message names it.
+        SceneError, FormatError, RenderError, MissingExtraError: As for `render`.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".toml":
+        known = inspect.signature(render).parameters
+        if unknown := [key for key in changes if key not in known]:
+            raise JobError(f"{unknown[0]}: is no option of render")
+        jobs = read_jobs(path, changes if output is None else changes | {"output": output})
+    else:
+        if refused := [key for key in changes if key != "device"]:
+            raise JobError(f"{refused[0]}: {path} repeats its own job; only output, device and overwrite can be given")
+        jobs = remembered_jobs(path, output=None if output is None else Path(output), device=changes.get("device"))
+    return _rendered(jobs, overwrite=overwrite, progress=progress)
+
+
+def _rendered(jobs: tuple[Job, ...], *, overwrite: bool, progress: bool | None) -> Dataset:
     need_blender()
-    run(job, overwrite=overwrite, progress=progress)
-    return load(Path(output))
-
-
-def _names(names: str | Iterable[str] | None, *, option: str) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    return parse_list(names, option=option) if isinstance(names, str) else tuple(names)
+    run(jobs, overwrite=overwrite, progress=progress)
+    return load(jobs[0].output)
 
 
 def need_blender() -> None:

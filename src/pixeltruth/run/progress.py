@@ -1,6 +1,7 @@
 """The progress of a run on a terminal: views done, rate, time left. Elsewhere only notes on the scene are said."""
 
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -46,13 +47,21 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def start(self, *, total: int, finished: int, report: list[dict[str, str]]) -> None:
+    def say(self, text: str) -> None:
+        """What is being done before views are counted."""
+        self._bar.update(self._task, description=text)
+
+    def start(self, *, total: int, finished: int, notes: Sequence[str]) -> None:
         """Views are planned; what the rays will not see, or what was switched off, is said above the bar."""
-        for entry in report[:_MAX_NOTES]:
-            self.console.print(f"note: {entry['object']}: {entry['problem']}", highlight=False, markup=False)
-        if len(report) > _MAX_NOTES:
-            self.console.print(f"note: and {len(report) - _MAX_NOTES} more; pixeltruth info lists them all")
+        for note in notes[:_MAX_NOTES]:
+            self.console.print(f"note: {note}", highlight=False, markup=False)
+        if len(notes) > _MAX_NOTES:
+            self.console.print(f"note: and {len(notes) - _MAX_NOTES} more; pixeltruth info lists them all")
         self._bar.reset(self._task, total=total, completed=finished, description="views")
+
+    def set(self, finished: int) -> None:
+        """So many views are on disk."""
+        self._bar.update(self._task, completed=finished)
 
     def advance(self) -> None:
         """One more view is on disk."""

@@ -1,75 +1,72 @@
-"""What a run writes down before its first view: dataset.json and scene.json."""
+"""`dataset.json` from the plans of its scenes."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from pixeltruth.blender.stage import PlannedView, Stage
 from pixeltruth.errors import SceneError
 from pixeltruth.job import Job
-from pixeltruth.manifest import (
-    DATASET_FILE,
-    SCENE_FILE,
-    CameraEntry,
-    DatasetManifest,
-    InstanceEntry,
-    MaterialEntry,
-    ModalityEntry,
-    SceneManifest,
-    SourceFile,
-    read_json,
-    scene_folder,
-    write_json,
-)
-from pixeltruth.run.views import LIGHTING, rows_of
+from pixeltruth.manifest import DatasetManifest, ModalityEntry
+from pixeltruth.modalities import TABLE
+from pixeltruth.provenance import entry_of
 
 
-def write_manifests(job: Job, stage: Stage) -> None:
-    """Writes both manifests; where a scene.json exists already, holds the scene against it instead.
+@dataclass(frozen=True)
+class Planned:
+    """What a worker says of a scene that it planned.
+
+    Attributes:
+        blender: Version of Blender.
+        rows: The maps that the scene's views can hold.
+    """
+
+    blender: str
+    rows: tuple[ModalityEntry, ...]
+
+
+def dataset_manifest(jobs: Sequence[Job], plans: Sequence[Planned], output: Path) -> DatasetManifest:
+    """`dataset.json` of the scenes of a dataset.
 
     Raises:
-        SceneError: The scene does not evaluate to what the earlier part of this dataset was made from.
-        FormatError: The folder cannot be written.
+        SceneError: A key of `map_by` is another kind of map in one scene than in another.
     """
-    output = Path(job.output)
-    path = output / scene_folder(1) / SCENE_FILE
-    scene = _scene(job, stage)
-    if path.is_file():
-        # The bytes of the files are the job's to compare; their names may have changed
-        if read_json(path, SceneManifest).model_copy(update={"sources": scene.sources}) != scene:
-            raise SceneError(f"{job.title}: evaluates differently from when {path} was written; use --overwrite")
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, scene)
-    write_json(output / DATASET_FILE, _dataset(job, stage))
-
-
-def _dataset(job: Job, stage: Stage) -> DatasetManifest:
     return DatasetManifest(
         generator=f"pixeltruth {version('pixeltruth')}",
-        blender=stage.blender,
-        root_seed=job.seed,
-        job=job.identity(),
-        modalities=tuple(ModalityEntry.of(row) for row in rows_of(job, stage)),
-        codec=job.codec,
+        blender=plans[0].blender,
+        root_seed=jobs[0].seed,
+        jobs=tuple(entry_of(job, output) for job in jobs),
+        modalities=_common_rows(jobs, plans),
+        codec=jobs[0].codec,
     )
 
 
-def _scene(job: Job, stage: Stage) -> SceneManifest:
-    inventory = stage.inventory
-    return SceneManifest(
-        sources=tuple(SourceFile(name=Path(file.path).name, sha256=file.sha256) for file in job.scene),
-        frames=(stage.frame,),
-        instances=tuple(
-            InstanceEntry(id=i.id, name=i.name, key=i.key, values=dict(i.values), materials=i.materials)
-            for i in inventory.instances
-        ),
-        materials=tuple(MaterialEntry(id=id_, name=name) for name, id_ in inventory.materials.items()),
-        cameras=tuple(_camera(view) for view in stage.views),
-        lighting=(LIGHTING,) if job.needs_light else (),
-        report=stage.report,
-        background=dict(inventory.background),
-    )
+def _common_rows(jobs: Sequence[Job], plans: Sequence[Planned]) -> tuple[ModalityEntry, ...]:
+    """Every view of a dataset holds the same maps: where one scene has an alpha, all do."""
+    of_scene = [{row.name: row for row in plan.rows} for plan in plans]
+    named = {name: row for rows in of_scene for name, row in rows.items()}
+    built_in = [named[name] for name in TABLE if name in named]
+    keys = [_common_row(key, jobs, of_scene) for key in jobs[0].property_keys if key in named]
+    return (*built_in, *keys)
 
 
-def _camera(view: PlannedView) -> CameraEntry:
-    return CameraEntry(folder=view.folder, name=view.name, views=(view.frame,))
+def _common_row(key: str, jobs: Sequence[Job], of_scene: Sequence[dict[str, ModalityEntry]]) -> ModalityEntry:
+    first, *others = (rows.get(key) for rows in of_scene)
+    for job, row in zip(jobs[1:], others, strict=True):
+        if first is None or row is None or _kind(row) != _kind(first):
+            raise SceneError(
+                f"map_by {key!r} is {_told(first)} in {jobs[0].title}, but {_told(row)} in {job.title}; "
+                f"give it values of one kind, or make a dataset of each scene"
+            )
+        if row.dtype == "int64":
+            first = row  # the wider of two integers
+    assert first is not None
+    return first
+
+
+def _kind(row: ModalityEntry) -> tuple[str, object]:
+    return ("integer" if row.dtype in ("int32", "int64") else row.dtype), row.background
+
+
+def _told(row: ModalityEntry | None) -> str:
+    return "no number on every object" if row is None else f"{row.dtype} with background {row.background!r}"

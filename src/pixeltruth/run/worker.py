@@ -1,8 +1,9 @@
-"""The process that holds Blender: reads one request, renders the views it lists, reports events, and exits at once.
+"""The process that holds Blender: opens one scene, plans it, renders the views it is asked for, and exits at once.
 
-Started by `pixeltruth.run.local` as ``python -m pixeltruth.run.worker``. Its standard input carries the request as one
-line and then stays open: when it closes, whoever asked is gone and so is this process. Events leave as JSON lines on
-what was standard output; whatever Blender prints goes to the log on standard error.
+Started by `pixeltruth.run.attendance` as ``python -m pixeltruth.run.worker``. Its standard input carries the request
+and, once every scene is planned, the order to render, each as one line, and then stays open: when it closes, whoever
+asked is gone and so is this process. Events leave as JSON lines on what was standard output; whatever Blender prints
+goes to the log on standard error.
 """
 
 import ctypes
@@ -17,13 +18,25 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pixeltruth.errors import PixeltruthError
 from pixeltruth.job import Job
-from pixeltruth.manifest import scene_folder, view_file
+from pixeltruth.manifest import (
+    SCENE_FILE,
+    ModalityEntry,
+    SceneManifest,
+    read_json,
+    scene_folder,
+    view_file,
+    write_json,
+)
 from pixeltruth.run.doctor import apt_line, missing_libraries
 from pixeltruth.run.fence import allow_writes_in
+
+if TYPE_CHECKING:
+    from pixeltruth.blender.stage import Stage
+    from pixeltruth.run.views import Place
 
 Emit = Callable[..., None]
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -34,8 +47,8 @@ def main() -> None:
     events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     emit = _emitter(events)
-    request = json.loads(sys.stdin.readline())
     _end_with_parent()
+    request = json.loads(sys.stdin.readline())
     code = 1
     try:
         job = Job.model_validate(request["job"])
@@ -80,21 +93,27 @@ def _end_with_parent() -> None:
     """Ends this process with the one that asked, even while Blender holds the interpreter."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_end_with_input, daemon=True).start()
 
 
 def _end_with_input() -> None:
-    sys.stdin.read()
-    os._exit(1)
+    """Ends this process once its input closes, where the system does not do it by itself."""
+
+    def wait() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
-    """Renders every view of a job that is not listed as done.
+    """Plans a scene where that is still to be done, and renders the views that the next line asks for.
 
     Args:
-        job: What to render.
-        request: `done`, a list of view paths relative to the dataset, and `scratch`, a folder for temporary files.
-        emit: Called with each event: planned, view, report.
+        job: What to render of it.
+        request: `scene`, its number from 1; `plan`, whether its `scene.json` is to be written; `scratch`, a folder
+            for temporary files. The next line of the input holds `rows`, the maps of the dataset, and `done`, the paths
+            of views relative to it that are there; where there is no such line nothing is rendered.
+        emit: Called with each event: planned, view.
 
     Raises:
         PixeltruthError: The scene, the job or the disk stands in the way; views already written stay.
@@ -102,28 +121,50 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
     # Compiling takes about as long as Blender's start: side by side they cost half, and the next run finds them done
     kernels = subprocess.Popen([sys.executable, "-P", "-m", "pixeltruth.run.warm"], stdin=subprocess.DEVNULL)
     try:
-        from pixeltruth.blender.stage import set_stage  # Blender is loaded in this process only
-        from pixeltruth.run.record import write_manifests
-        from pixeltruth.run.views import ViewMaker
+        from pixeltruth.blender.census import plan_scene  # Blender is loaded in this process only
+        from pixeltruth.blender.stage import set_stage
+        from pixeltruth.run.views import Place
         from pixeltruth.run.warm import compile_shading
 
         stage = set_stage(job)
+        folder = Path(job.output) / scene_folder(request["scene"])
+        device = stage.prepare_light()
+        if request["plan"]:
+            plan = plan_scene(stage)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / SCENE_FILE, plan.manifest)
+            emit(event="planned", blender=stage.blender, rows=[row.model_dump(mode="json") for row in plan.rows])
         compile_shading()
         kernels.wait()
     finally:
         kernels.kill()
-    maker = ViewMaker(job, stage, scratch=Path(request["scratch"]))
-    write_manifests(job, stage)
-    folder, done = Path(job.output) / scene_folder(1), set(request["done"])
-    todo = [v for v in stage.views if f"{folder.name}/{v.folder}/{view_file(v.frame)}" not in done]
-    emit(event="planned", views=len(stage.views), todo=len(todo), report=[e.model_dump() for e in stage.report])
+    line = sys.stdin.readline()
+    if line:
+        _end_with_input()
+        place = Place(request["scene"], folder, Path(request["scratch"]))
+        _render(stage, json.loads(line), place, device=device, emit=emit)
+
+
+def _render(stage: "Stage", order: Mapping[str, Any], place: "Place", *, device: str | None, emit: Emit) -> None:
+    """Renders the views of a scene that are not done, frame by frame."""
+    from pixeltruth.run.views import ViewMaker
+
+    manifest = read_json(place.folder / SCENE_FILE, SceneManifest)
+    rows = [ModalityEntry.model_validate(row) for row in order["rows"]]
+    maker, done = ViewMaker(stage, manifest, rows, place=place, device=device), set(order["done"])
     with ThreadPoolExecutor(max_workers=maker.threads) as pool:
         pending: deque[Future[Path]] = deque()
-        for view in todo:
-            light = maker.light(view)
-            pending.append(pool.submit(maker.write, view, folder, light))
-            while len(pending) > maker.threads or (pending and pending[0].done()):
-                emit(event="view", path=str(pending.popleft().result()))
+        for frame in manifest.frames:
+            todo = [camera.folder for camera in manifest.cameras if frame in camera.views]
+            todo = [camera for camera in todo if f"{place.folder.name}/{camera}/{view_file(frame)}" not in done]
+            if not todo:
+                continue
+            shot = maker.shoot(frame)
+            for camera in todo:
+                light = maker.light(shot.views[camera])
+                pending.append(pool.submit(maker.write, shot, camera, light))
+                while len(pending) > maker.threads or (pending and pending[0].done()):
+                    emit(event="view", path=str(pending.popleft().result()))
         for future in pending:
             emit(event="view", path=str(future.result()))
 
