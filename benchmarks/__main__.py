@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pixeltruth.run.local import _environment
+from pixeltruth.run.attendance import environment
 
 NAMES = ("caster", "instancing", "staging", "geometry", "views", "light", "exactness")
 BY_NAME_ONLY = ("rgb",)
@@ -26,7 +26,7 @@ def main(names: list[str]) -> None:
         with tempfile.TemporaryDirectory(prefix="pixeltruth-bench-") as folder:
             (Path(folder) / "tmp").mkdir()
             code = f"from benchmarks.{name} import main; main()"
-            ran = subprocess.run([sys.executable, "-c", code], env=_environment(Path(folder)), check=False)
+            ran = subprocess.run([sys.executable, "-c", code], env=environment(Path(folder)), check=False)
         if ran.returncode:
             sys.exit(f"{name} failed")
     print(f"done in {time.perf_counter() - start:.0f} s")

@@ -13,7 +13,7 @@ import OpenEXR
 
 from benchmarks.inputs import ROOT, seed_folder
 from benchmarks.inside import answer
-from pixeltruth.blender.stage import PlannedView, Stage, set_stage
+from pixeltruth.blender.plan import PlannedView
 from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.job import Job
 from pixeltruth.lights import Light
@@ -22,7 +22,7 @@ from pixeltruth.raycast import Caster, render_geometry
 
 sys.path.insert(0, str(ROOT / "tests"))
 import oracle
-from blender.build import geometry, job_for, save
+from blender.build import Staged, geometry, job_for, save, staged
 from blender.test_closed_form import SCENES, build, tilted_camera
 
 AWAY = (10240.0, -7168.5, 320.25)
@@ -78,7 +78,7 @@ def _seed(data: Path, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str
     job = Job.of(data / "scene.blend", folder, cameras=read_cameras(data / "camera_positions"), resolution=(512, 512),
                  intrinsics=Intrinsics(fov=0.691111), map_by=("category_id", "instance", "name"),
                  lights=(Light(kind="point", location=(5, -5, 5), energy=1000),))  # fmt: skip
-    stage = set_stage(job)
+    stage = staged(job)
     caster = Caster(stage.inventory.snapshot)
     seen = [
         _Seen(number, planned, render_geometry(caster, planned.viewpoint, job.outputs))
@@ -89,7 +89,7 @@ def _seed(data: Path, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str
     return published, [_against_cycles(view, stage, folder, width=width) for width in WIDTHS for view in seen]
 
 
-def _against_published(view: _Seen, stage: Stage, expected: dict[str, Any]) -> dict[str, Any]:
+def _against_published(view: _Seen, stage: Staged, expected: dict[str, Any]) -> dict[str, Any]:
     names = {row.id: row.name for row in stage.inventory.instances} | {0: ""}
     counts = {name: int((view.maps["instance"] == i).sum()) for i, name in names.items()}
     wanted = expected["pixels_of_object"][view.number - 1]
@@ -104,7 +104,7 @@ def _against_published(view: _Seen, stage: Stage, expected: dict[str, Any]) -> d
     }
 
 
-def _against_cycles(view: _Seen, stage: Stage, folder: Path, *, width: float) -> dict[str, Any]:
+def _against_cycles(view: _Seen, stage: Staged, folder: Path, *, width: float) -> dict[str, Any]:
     for row in stage.inventory.instances:
         bpy.data.objects[row.name].pass_index = row.id
     index, z = _passes(view.planned, stage, folder / "passes.exr", width=width)
@@ -116,7 +116,7 @@ def _against_cycles(view: _Seen, stage: Stage, folder: Path, *, width: float) ->
             "max": float(relative.max())}  # fmt: skip
 
 
-def _passes(planned: PlannedView, stage: Stage, path: Path, *, width: float) -> tuple[np.ndarray, np.ndarray]:
+def _passes(planned: PlannedView, stage: Staged, path: Path, *, width: float) -> tuple[np.ndarray, np.ndarray]:
     """IndexOB and Z as Cycles sees them, one sample a pixel."""
     scene = stage.scene
     stage.aim(planned)

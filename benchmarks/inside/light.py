@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.inside import answer
-from pixeltruth.blender.stage import PlannedView, Stage, set_stage
+from pixeltruth.blender.census import LIGHTING, plan_scene
+from pixeltruth.blender.plan import PlannedView
+from pixeltruth.blender.stage import Stage, set_stage
 from pixeltruth.formats import native
 from pixeltruth.job import Job
 from pixeltruth.modalities import TABLE
-from pixeltruth.run.views import LIGHTING, ViewMaker
+from pixeltruth.run.views import Place, ViewMaker
 from pixeltruth.view import View
 
 FILES = 7  # repeats of what takes milliseconds
@@ -29,11 +31,14 @@ def find(scene: str, rounds: str) -> dict[str, Any]:
         folder = Path(name)
         job = Job.of(scene, folder, resolution=(480, 360), map_by=("category_id",), device="cpu")
         stage = set_stage(job)
-        maker, planned = ViewMaker(job, stage, scratch=folder), stage.views[0]
+        device, plan = stage.prepare_light(), plan_scene(stage)
+        maker = ViewMaker(stage, plan.manifest, plan.rows, place=Place(1, folder, folder), device=device)
+        shot = maker.shoot(stage.frames[0])
+        camera, planned = next(iter(shot.views.items()))
         light = _warmed_up(stage, maker, planned)
         files: dict[str, Callable[[Any], Any]] = {
             "alone": lambda light: _write_picture(folder / "picture.h5", planned, light),
-            "labelled": lambda light: maker.write(planned, folder, light),
+            "labelled": lambda light: maker.write(shot, camera, light),
         }
         for write in files.values():
             write(light)  # compiles

@@ -12,6 +12,8 @@ from benchmarks.inputs import ROOT
 from benchmarks.inside import answer
 from benchmarks.measure import once, resident
 from pixeltruth.blender import stage as staging
+from pixeltruth.blender.census import plan_scene
+from pixeltruth.blender.inventory import take_inventory
 from pixeltruth.raycast import Caster
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -19,7 +21,7 @@ import oracle
 from blender.arrange import add_camera, add_object
 from blender.build import add_mesh, job_for, save
 
-STEPS = {"open_files": "open", "evaluate": "evaluate", "survey": "read", "take_inventory": "name"}
+STEPS = {"open_files": "open", "evaluate": "evaluate", "survey": "read"}
 SCENES: dict[str, Any] = {
     "copies": {"copies": 2_000, "columns": 50, "ball": (100, 101)},
     "objects": {"copies": 40_000, "columns": 200, "ball": (5, 6)},
@@ -45,8 +47,11 @@ def stage(*, copies: int, columns: int, ball: tuple[int, int]) -> dict[str, Any]
         found: dict[str, Any] = {"before": resident()}
         for function, step in STEPS.items():
             setattr(staging, function, _timed(getattr(staging, function), found, step))
-        made = staging.set_stage(job_for(path, map_by=()))
-        caster, found["caster"] = once(lambda: Caster(made.inventory.snapshot))
+        opened = staging.set_stage(job_for(path, map_by=()))
+        plan, planning = once(lambda: plan_scene(opened))
+        inventory, naming = once(lambda: take_inventory(opened.at(opened.frames[0]), plan.manifest, plan.rows))
+        found["name"] = planning - found["evaluate"] + naming
+        caster, found["caster"] = once(lambda: Caster(inventory.snapshot))
     triangles = sum(len(mesh.triangles) for mesh in caster.snapshot.meshes)
     return found | {
         "scene": f"{copies:,} x {triangles:,} triangles",

@@ -72,7 +72,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(work),
+                env=environment(work),
                 start_new_session=True,  # Ctrl-C reaches this process, which ends the worker itself
             )
         self._send({"job": job.model_dump(mode="json"), "scratch": str(work / "tmp"), **request})
@@ -123,7 +123,7 @@ class _Worker:
             yield event
 
 
-def _environment(work: Path) -> dict[str, str]:
+def environment(work: Path) -> dict[str, str]:
     """The worker's own home for everything Blender would write to the user's: settings, add-ons, temporary files.
 
     Views are made side by side in threads. So BLAS must not spin threads of its own, and the C library keeps freed
