@@ -26,7 +26,7 @@ def run(name, folder):
 
 
 def test_every_example_is_short_and_says_how_to_run_it():
-    assert [path.name[:3] for path in EXAMPLES] == ["01_", "02_", "03_"]
+    assert [path.name[:3] for path in EXAMPLES] == ["01_", "02_", "03_", "04_"]
     for path in EXAMPLES:
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 60, path.name
@@ -77,3 +77,18 @@ def test_points_from_depth(tmp_path):
     colors = np.concatenate([datapoint.rgb[np.isfinite(datapoint.depth)] for datapoint in dataset])
     np.testing.assert_array_equal(rows[:, 3:], colors)
     assert rows[:, 3:].std() > 20
+
+
+def test_many_scenes(tmp_path):
+    said = run("04", tmp_path)
+    moving, still = pixeltruth.load(tmp_path / "dataset").scenes
+    assert [camera.frames for camera in moving.cameras] == [(1, 5, 9)] * len(moving.cameras)
+    assert len(still) == 1
+    for camera in moving.cameras:
+        rows = [next(row.box[1] for row in view.instances if row.name == "mug") for view in camera]
+        assert rows == sorted(rows, reverse=True), "the mug rises"
+        assert rows[0] > rows[-1] + 5
+        for frame, row in zip(camera.frames, rows, strict=True):
+            assert f"scene_00001 {camera.name} {frame} mug at rows from {row}\n" in said
+    assert said.endswith(f"{len(moving) + 1} views, 0 missing\n")
+    assert pixeltruth.check(tmp_path / "dataset") == []
