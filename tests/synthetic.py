@@ -10,6 +10,7 @@ import numpy as np
 from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.dataset import Dataset
 from pixeltruth.formats import native
+from pixeltruth.formats.reading import FolderIndex
 from pixeltruth.manifest import (
     CameraEntry,
     DatasetManifest,
@@ -212,5 +213,4 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
 
 def empty_dataset(folder):
     """What stands for the dataset of a run that did not take place."""
-    manifest = DatasetManifest(generator="x", blender="x", root_seed=0, jobs=(), modalities=())
-    return Dataset(Path(folder), manifest, ())
+    return Dataset((FolderIndex(Path(folder), "native", ()),))

@@ -215,10 +215,10 @@ BAD = {
     "output is not ours": (["render", "scene.blend", "-o", "foreign"], "foreign holds 'thesis.txt'"),
     "output is a file": (["render", "scene.blend", "-o", "poses"], "poses is a file"),
     "output is not ours, overwrite": (["render", "scene.blend", "-o", "foreign", "--overwrite"], "'thesis.txt'"),
-    "info on no dataset": (["info", "foreign"], "foreign: is no pixeltruth dataset"),
+    "info on no dataset": (["info", "foreign"], "foreign: is no dataset"),
     "info on nothing": (["info", "none"], "none: is no folder"),
     "check of nothing": (["check", "none"], "none: is no folder"),
-    "preview of no dataset": (["preview", "foreign"], "foreign: is no pixeltruth dataset"),
+    "preview of no dataset": (["preview", "foreign"], "foreign: is no dataset"),
     "unknown sample": (["sample", "moon", "-o", "moon.blend"], "still_life"),
     "sample over a file": (["sample", "still_life", "-o", "scene.blend"], "scene.blend exists already"),
     "sample without ending": (["sample", "still_life", "-o", "still_life"], "a scene file ends in .blend"),
@@ -301,7 +301,7 @@ def test_check_prints_each_problem_and_exits_1(home: Path, capsys: Capture) -> N
 
 def test_info_prints_a_fact_a_line_and_leaves_out_what_is_not_there() -> None:
     summary = Summary(
-        path=Path("out"), scenes=1, cameras=2, views=3, datapoints=3, missing=(Path("a"),),
+        paths=(Path("out"),), scenes=1, cameras=2, views=3, datapoints=3, missing=(Path("a"),),
         resolutions=((64, 48), (640, 480)), modalities=(TABLE["rgb"], TABLE["depth"]), lighting=(), instances=9,
         categories={3: 1, 4: 8}, materials=2, report=(ReportEntry(object="Cup", problem="is broken"),),
         bytes=1_250_000, codec="zstd", generator="pixeltruth 0.1.0", blender="4.5.15 LTS", root_seed=0,

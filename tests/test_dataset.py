@@ -16,7 +16,8 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats import native
 from tests import synthetic
 
-OWN = {"K", "instances", "lighting", "metadata", "modalities", "path", "viewpoint"}
+OWN = {"K", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path", "problems",
+       "stored", "viewpoint"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -173,10 +174,11 @@ class TestDatapoint:
 
     def test_a_key_called_like_an_attribute_is_reached_by_item(self, tmp_path: Path) -> None:
         from pixeltruth.datapoint import Datapoint
+        from pixeltruth.formats.native.index import NativeReader
         from tests.synthetic import one_map
 
         native.write_view(tmp_path / "view.h5", one_map(np.ones((2, 2), bool), name="path"))
-        point = Datapoint(tmp_path / "view.h5", lighting=None, rows={})
+        point = Datapoint(NativeReader(tmp_path / "view.h5", None, {}, camera="a", frame=1))
         assert point.path == tmp_path / "view.h5"
         assert point["path"].all()
 
@@ -186,6 +188,70 @@ class TestDatapoint:
         with pytest.raises(FormatError, match=r"view_000001\.h5: cannot be read"):
             _ = dataset[0].depth
         assert dataset[2].depth.shape == (30, 40)
+
+
+class TestSeveralFolders:
+    def test_their_scenes_follow_each_other(self, folder: Path, tmp_path: Path) -> None:
+        other = synthetic.write_dataset(tmp_path / "other", lighting=())
+        both = load(folder, other)
+        assert list(both) == [*load(folder), *load(other)]
+        assert [scene.path for scene in both.scenes] == [
+            scene.path for one in (folder, other) for scene in load(one).scenes
+        ]
+        assert repr(both) == f"Dataset('{folder}', '{other}': 3 scenes, 18 datapoints)"
+        assert both.info().paths == (folder, other)
+        assert [found.path for found in both.folders] == [folder, other]
+        with pytest.raises(ValueError, match="made of 2 folders"):
+            _ = both.path
+
+    def test_the_same_twice_and_none_at_all(self, folder: Path) -> None:
+        assert list(load(folder, folder)) == [*load(folder)] * 2
+        assert (len(load()), load().scenes) == (0, ())
+
+
+class TestSequence:
+    def test_frames_come_in_the_order_of_time(self, dataset: Dataset) -> None:
+        camera = dataset.scenes[0].cameras[0]
+        night = camera.sequence("night")
+        assert [(point.frame, point.lighting) for point in night] == [(1, "night"), (5, "night")]
+        assert all(point in camera for point in night)
+
+    def test_one_lighting_needs_no_name(self, tmp_path: Path) -> None:
+        camera = load(synthetic.write_dataset(tmp_path / "boxes", lighting=())).scenes[0].cameras[0]
+        assert [point.frame for point in camera.sequence()] == [1, 5]
+
+    def test_an_unclear_or_unknown_lighting_is_named(self, dataset: Dataset) -> None:
+        camera = dataset.scenes[0].cameras[0]
+        with pytest.raises(ValueError, match="has the lightings day, night; name one"):
+            camera.sequence()
+        with pytest.raises(ValueError, match="has no lighting 'dusk'; it has day, night"):
+            camera.sequence("dusk")
+
+
+class TestStoredMasksProblems:
+    def test_our_own_layout_stores_our_own_conventions(self, dataset: Dataset) -> None:
+        point = dataset[0]
+        assert dir(point.stored) == sorted(synthetic.rows())
+        assert point.stored.depth.tobytes() == point.stored["depth"].tobytes() == point.depth.tobytes()
+        with pytest.raises(AttributeError, match="stores no 'albedo'; it stores category_id, "):
+            _ = point.stored.albedo
+        with pytest.raises(KeyError, match="stores no 'albedo'"):
+            point.stored["albedo"]
+
+    def test_a_mask_is_that_of_the_instances_of_that_name(self, dataset: Dataset) -> None:
+        point = dataset[0]
+        np.testing.assert_array_equal(point.mask("box"), point.instance == 2)
+        with pytest.raises(KeyError, match=r"shows no 'cup'; it shows box, box\.001, ground"):
+            point.mask("cup")
+
+    def test_problems_are_all_files_that_cannot_be_read(self, tmp_path: Path) -> None:
+        root = synthetic.write_dataset(tmp_path / "boxes")
+        dataset = load(root)
+        assert dataset.problems() == []
+        broken = dataset[2].path
+        broken.write_bytes(broken.read_bytes()[:-100])
+        (problem,) = dataset.problems()
+        assert (problem.path, problem.law) == (broken, "readable")
 
 
 class TestIncomplete:
@@ -219,7 +285,7 @@ class TestLoadRefuses:
             load(tmp_path / "nowhere")
 
     def test_a_folder_that_is_not_ours(self, tmp_path: Path) -> None:
-        with pytest.raises(FormatError, match=r"is no pixeltruth dataset: it holds no dataset\.json"):
+        with pytest.raises(FormatError, match=r"is no dataset: it holds no dataset\.json"):
             load(tmp_path)
 
     def test_a_camera_folder_outside(self, tmp_path: Path) -> None:

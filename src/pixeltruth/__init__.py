@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 from pixeltruth.camera import Lens, Viewpoint
 
 # Not lazy: the module of the same name must be loaded before the function takes its place.
-from pixeltruth.check import Problem, check
+from pixeltruth.check import check
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, load
 from pixeltruth.errors import (
     FormatError,
     JobError,
     MissingExtraError,
+    NoViewpointError,
     PixeltruthError,
     RenderError,
     SceneError,
 )
+from pixeltruth.problem import Problem
 
 if TYPE_CHECKING:
     from pixeltruth.run.api import render, render_job
@@ -31,6 +33,7 @@ __all__ = [
     "JobError",
     "Lens",
     "MissingExtraError",
+    "NoViewpointError",
     "PixeltruthError",
     "Problem",
     "RenderError",

@@ -4,36 +4,19 @@ Never raises on a damaged dataset: whatever is wrong with a file is a problem li
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pixeltruth.dataset import Camera, Scene, load_scene, scene_folders
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native import Element, ViewFile
+from pixeltruth.formats.native.index import open_scene, scene_folders
 from pixeltruth.formats.native.layout import light_map, split
+from pixeltruth.formats.reading import CameraIndex
 from pixeltruth.laws import LAWS, Evidence
-from pixeltruth.manifest import DATASET_FILE, DatasetManifest, read_json, view_file
+from pixeltruth.manifest import DATASET_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import TABLE, Modality
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One way in which a dataset breaks a law.
-
-    Attributes:
-        path: The file.
-        law: `readable`, `missing`, `unlisted`, `modalities`, or the name of a row of `pixeltruth.laws.LAWS`.
-        message: What is wrong, where, and by how much.
-    """
-
-    path: Path
-    law: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.law}: {self.message}"
+from pixeltruth.problem import Problem
 
 
 def check(folder: Path | str) -> list[Problem]:
@@ -49,7 +32,7 @@ def check(folder: Path | str) -> list[Problem]:
     try:
         manifest = read_json(root / DATASET_FILE, DatasetManifest)
     except FormatError as error:
-        return [_unreadable(error)]
+        return [Problem.of(error)]
     rows = {entry.name: entry.row for entry in manifest.modalities}
     problems = list(_rows_of_the_table(root / DATASET_FILE, rows))
     folders = scene_folders(root)
@@ -57,17 +40,14 @@ def check(folder: Path | str) -> list[Problem]:
         problems.append(Problem(root, "missing", "there is no scene in it"))
     for path in folders:
         try:
-            scene = load_scene(path, rows)
+            scene = open_scene(path, rows)
         except FormatError as error:
-            problems.append(_unreadable(error))
+            problems.append(Problem.of(error))
             continue
+        assert scene.manifest is not None
         for camera in scene.cameras:
-            problems += _check_camera(camera, scene, rows)
+            problems += _check_camera(camera, scene.manifest, rows)
     return problems
-
-
-def _unreadable(error: FormatError) -> Problem:
-    return Problem(error.path, "readable", str(error).removeprefix(f"{error.path}: "))
 
 
 def _rows_of_the_table(path: Path, rows: Mapping[str, Modality]) -> Iterator[Problem]:
@@ -86,7 +66,7 @@ def _meaning(row: Modality | Element, channels: int = 0) -> str:
     return f"{row.dtype} x {channels or 1}, unit {row.unit!r}, frame {row.frame!r}, background {background}"
 
 
-def _check_camera(camera: Camera, scene: Scene, rows: Mapping[str, Modality]) -> Iterator[Problem]:
+def _check_camera(camera: CameraIndex, scene: SceneManifest, rows: Mapping[str, Modality]) -> Iterator[Problem]:
     for path in camera.missing:
         yield Problem(path, "missing", "scene.json lists it; the same render again makes it")
     listed = {view_file(frame) for frame in camera.planned}
@@ -97,7 +77,7 @@ def _check_camera(camera: Camera, scene: Scene, rows: Mapping[str, Modality]) ->
         yield from _check_view(ViewFile(camera.path / view_file(frame)), scene, rows)
 
 
-def _check_view(file: ViewFile, scene: Scene, rows: Mapping[str, Modality]) -> Iterator[Problem]:
+def _check_view(file: ViewFile, scene: SceneManifest, rows: Mapping[str, Modality]) -> Iterator[Problem]:
     maps: dict[str, np.ndarray] = {}
     try:
         file.verify()
@@ -106,20 +86,22 @@ def _check_view(file: ViewFile, scene: Scene, rows: Mapping[str, Modality]) -> I
                 yield Problem(file.path, "modalities", difference)
             elif split(name)[0] is None:
                 maps[name] = file.read(name)
-        view = Evidence(file.viewpoint, maps, rows, table=file.instances, scene=scene.manifest)
+        view = Evidence(file.viewpoint, maps, rows, table=file.instances, scene=scene)
     except FormatError as error:
-        yield _unreadable(error)
+        yield Problem.of(error)
         return
     for law in LAWS:
         if law.applies(view):
             yield from (Problem(file.path, law.name, message) for message in law.holds(view))
 
 
-def _differences(file: ViewFile, scene: Scene, rows: Mapping[str, Modality]) -> Iterator[tuple[str, str | None]]:
+def _differences(
+    file: ViewFile, scene: SceneManifest, rows: Mapping[str, Modality]
+) -> Iterator[tuple[str, str | None]]:
     """Every map that is in the file or should be, and how it differs from its row: None where it does not."""
     geometry = [name for name, row in rows.items() if row.engine == "rays"]
     pictures = [name for name, row in rows.items() if row.engine == "cycles"]
-    expected = {*geometry, *(light_map(light, name) for light in scene.manifest.lighting for name in pictures)}
+    expected = {*geometry, *(light_map(light, name) for light in scene.lighting for name in pictures)}
     for name in sorted(expected | set(file.names)):
         if name not in expected:
             yield name, f"{name} is in the view, but neither dataset.json nor scene.json has it"

@@ -189,7 +189,8 @@ def facts(summary: "Summary") -> dict[str, str]:
     resolutions = ", ".join(f"{width}x{height}" for width, height in summary.resolutions)
     categories = ", ".join(f"{value} ({count})" for value, count in summary.categories.items())
     lines = {
-        "dataset": str(summary.path),
+        "dataset": ", ".join(map(str, summary.paths)),
+        "layout": "" if summary.layouts == ("native",) else ", ".join(summary.layouts),
         "scenes": str(summary.scenes),
         "cameras": str(summary.cameras),
         "views": f"{summary.views} of {resolutions}" if resolutions else str(summary.views),
@@ -197,12 +198,12 @@ def facts(summary: "Summary") -> dict[str, str]:
         "missing": f"{len(summary.missing)}; the same render again makes them" if summary.missing else "",
         "maps": ", ".join(row.name for row in summary.modalities),
         "lighting": ", ".join(summary.lighting),
-        "instances": str(summary.instances),
+        "instances": str(summary.instances) if summary.generator else "",
         "categories": categories,
-        "materials": str(summary.materials),
-        "size": f"{summary.bytes / 1e6:.1f} MB ({summary.codec})",
-        "seed": str(summary.root_seed),
-        "made by": f"{summary.generator}, Blender {summary.blender}",
+        "materials": str(summary.materials) if summary.generator else "",
+        "size": f"{summary.bytes / 1e6:.1f} MB" + (f" ({summary.codec})" if summary.codec else ""),
+        "seed": "" if summary.root_seed is None else str(summary.root_seed),
+        "made by": f"{summary.generator}, Blender {summary.blender}" if summary.generator else "",
         "notes": "; ".join(f"{entry.object}: {entry.problem}" for entry in summary.report),
     }
     return {name: fact for name, fact in lines.items() if fact}
@@ -247,9 +248,10 @@ def preview(dataset: Path, /, *, output: Output | None = None) -> None:
 
 def _material_names(dataset: "Dataset") -> dict[int, str]:
     """Ids are a scene's own: among several scenes none has a name."""
-    if len(dataset.scenes) != 1:
+    manifests = [scene.manifest for scene in dataset.scenes]
+    if len(manifests) != 1 or manifests[0] is None:
         return {}
-    return {entry.id: entry.name or "no material" for entry in dataset.scenes[0].manifest.materials}
+    return {entry.id: entry.name or "no material" for entry in manifests[0].materials}
 
 
 @app.command

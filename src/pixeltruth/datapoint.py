@@ -1,21 +1,21 @@
 """`Datapoint`: one view under one lighting, every modality an attribute that is read when it is first asked for."""
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from pixeltruth.camera import Viewpoint
-from pixeltruth.formats.native import ViewFile
-from pixeltruth.formats.native.layout import light_map
+from pixeltruth.formats.reading import Reader
 from pixeltruth.modalities import Modality
+from pixeltruth.problem import Problem
 from pixeltruth.view import InstanceRow
 
-_OWN = ("K", "instances", "lighting", "metadata", "modalities", "path", "viewpoint")
+_OWN = ("K", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path", "problems",
+        "stored", "viewpoint")  # fmt: skip
 
 
 class InstanceTable(Sequence[InstanceRow]):
@@ -64,34 +64,63 @@ class InstanceTable(Sequence[InstanceRow]):
         return "\n".join([f"InstanceTable of {len(self)}:", *lines, *more])
 
 
+class Stored:
+    """What the files of a datapoint hold, in their own encoding, units and axes: ``dp.stored.depth``."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._reader.stored_names():
+            raise KeyError(self._absent(name))
+        return self._reader.stored(name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._reader.stored_names():
+            raise AttributeError(self._absent(name))
+        return self._reader.stored(name)
+
+    def _absent(self, name: str) -> str:
+        return f"{self._reader.path} stores no {name!r}; it stores {', '.join(sorted(self._reader.stored_names()))}"
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._reader.stored_names())
+
+
 class Datapoint:
     """One view under one lighting.
 
     Every modality is an attribute (``dp.depth``), a read-only array that is read from the file on first access and
-    kept; ``dir(dp)`` lists them. ``dp["my key"]`` does the same for any name, also one that is no Python identifier or
-    that the datapoint uses itself. Two datapoints are equal when they are the same view and lighting.
+    kept; ``dir(dp)`` lists them, and whatever else the layout has: trees of metadata, names that its own tools use.
+    ``dp["my key"]`` does the same for any name, also one that is no Python identifier or that the datapoint uses
+    itself. Two datapoints are equal when they are the same view and lighting.
 
     Args:
-        path: The view's file.
-        lighting: Name of the lighting, None where the view has no light maps.
-        rows: The rows of the dataset's modalities, by name.
+        reader: What the layout gives for it.
 
     Attributes:
-        path: The view's file.
-        lighting: Name of the lighting, None where the view has no light maps.
+        path: The view's file, or its folder where it has several.
+        camera: Name of its camera.
+        frame: Frame number.
+        lighting: Name of the lighting, None where the layout knows none.
     """
 
-    def __init__(self, path: Path, *, lighting: str | None, rows: Mapping[str, Modality]) -> None:
-        self.path = path
-        self.lighting = lighting
-        self._rows = rows
-        self._file = ViewFile(path)
-        self._arrays: dict[str, np.ndarray] = {}
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.path, self.camera, self.frame, self.lighting = reader.path, reader.camera, reader.frame, reader.lighting
+        self._found: dict[str, Any] = {}
 
     @property
     def viewpoint(self) -> Viewpoint:
-        """Lens and pose of the picture."""
-        return self._file.viewpoint
+        """Lens and pose of the picture.
+
+        Raises:
+            NoViewpointError: The layout states none.
+            FormatError: The file is damaged.
+        """
+        return self._reader.viewpoint()
 
     @property
     def K(self) -> Float64[np.ndarray, "3 3"]:
@@ -101,69 +130,82 @@ class Datapoint:
     @property
     def instances(self) -> InstanceTable:
         """The table of visible instances; ``dp.instance`` is the map of their ids."""
-        return InstanceTable(self._file.instances)
+        return InstanceTable(self._reader.instances())
 
     @property
     def metadata(self) -> dict[str, Any]:
         """Facts about the view: camera name, frame, noise seed."""
-        return dict(self._file.metadata)
+        return dict(self._reader.metadata())
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """The rows of the maps this datapoint has: dtype, unit, frame, background value."""
-        return tuple(row for name, row in self._rows.items() if name in self._names)
+        return tuple(self._reader.rows().values())
 
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        """Name in the file of each modality."""
-        names = {name: name for name in self._file.names if "/" not in name}
-        if self.lighting is not None:
-            prefix = light_map(self.lighting, "")
-            names |= {name.removeprefix(prefix): name for name in self._file.names if name.startswith(prefix)}
-        return names
+    @property
+    def stored(self) -> Stored:
+        """What the files hold, before anything is converted to our conventions."""
+        return Stored(self._reader)
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        """The map of a modality, read-only.
+    def mask(self, name: str) -> Bool[np.ndarray, "h w"]:
+        """The pixels of a class, of a part with all that belongs to it (``"human.head"``), or of a thing.
 
         Raises:
-            KeyError: This datapoint has no such modality; lists those it has.
+            KeyError: There is none of that name; lists what there is.
+            FormatError: The datapoint names no classes, or its file is damaged.
+        """
+        return self._reader.mask(name)
+
+    def problems(self) -> list[Problem]:
+        """Everything of this datapoint that cannot be read."""
+        return list(self._reader.problems())
+
+    def __getitem__(self, name: str) -> Any:
+        """A map, read-only, or whatever else the datapoint has under that name.
+
+        Raises:
+            KeyError: It has nothing of that name; lists what it has.
             FormatError: The file is missing or damaged.
         """
-        if name not in self._arrays:
-            if name not in self._names:
+        if name not in self._found:
+            if name in self._reader.rows():
+                self._found[name] = self._reader.read(name)
+            elif name in self._reader.extras():
+                self._found[name] = self._reader.extra(name)
+            else:
                 raise KeyError(self._absent(name))
-            self._arrays[name] = self._file.read(self._names[name])
-        return self._arrays[name]
+        return self._found[name]
 
-    def __getattr__(self, name: str) -> np.ndarray:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # copy and pickle ask for these before there is anything to look in
             raise AttributeError(name)
-        if name not in self._names:
+        if name not in self._found and name not in self._names():
             raise AttributeError(self._absent(name))
         return self[name]
 
+    def _names(self) -> set[str]:
+        return {*self._reader.rows(), *self._reader.extras()}
+
     def _absent(self, name: str) -> str:
-        return f"{self.path} has no {name!r}; it has {', '.join(sorted(self._names))}"
+        return f"{self.path} has no {name!r}; it has {', '.join(sorted(self._names()))}"
 
     def __dir__(self) -> list[str]:
-        return sorted({*_OWN, *self._names})
+        return sorted({*_OWN, *self._names()})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Datapoint):
             return NotImplemented
-        return (self.path, self.lighting) == (other.path, other.lighting)
+        return self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash((self.path, self.lighting))
+        return hash(self._key())
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.path, self.camera, self.frame, self.lighting
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self.path, self.lighting, self._rows)
+        return Datapoint, (self._reader,)  # the arrays stay in the file
 
     def __repr__(self) -> str:
         lighting = "" if self.lighting is None else f", lighting={self.lighting!r}"
         return f"Datapoint({str(self.path)!r}{lighting})"
-
-
-def _reopened(path: Path, lighting: str | None, rows: Mapping[str, Modality]) -> Datapoint:
-    """What unpickling calls: the arrays stay in the file."""
-    return Datapoint(path, lighting=lighting, rows=rows)

@@ -1,80 +1,40 @@
-"""`load()` and what it gives: dataset > scenes > cameras > datapoints, lazy and read-only.
+"""`load()` and what it gives: dataset > scenes > cameras > datapoints, lazy and read-only, over every layout.
 
-The index is the directory and each scene's `scene.json`; no array file is opened before it is looked into, and none
-stays open. So a dataset of any size loads fast, can be pickled, and serves several processes at once.
+No array file is opened before it is looked into, and none stays open. So a dataset of any size loads fast, can be
+pickled, and serves several processes at once.
 """
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import numpy as np
 
 from pixeltruth.datapoint import Datapoint
-from pixeltruth.errors import FormatError
-from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
-from pixeltruth.modalities import Modality
+from pixeltruth.formats import open_folder
+from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
+from pixeltruth.manifest import DatasetManifest, SceneManifest
+from pixeltruth.problem import Problem
 
 if TYPE_CHECKING:
     from pixeltruth.summary import Summary
 
 
-def load(folder: Path | str) -> "Dataset":
-    """Open a dataset.
+def load(*folders: Path | str) -> "Dataset":
+    """Open datasets, of one layout or of several, as one.
 
     Args:
-        folder: Where `dataset.json` lies.
+        *folders: Each the folder of a dataset, in any layout of `pixeltruth.formats.LAYOUTS`.
 
     Returns:
-        The dataset; views that an interrupted run did not write are left out and listed in its ``missing``.
+        Their scenes one after another; views that an interrupted run did not write are left out and listed in its
+        ``missing``, and what is damaged in ``problems()``.
 
     Raises:
-        FormatError: The folder is no pixeltruth dataset, or a manifest in it is damaged.
+        FormatError: A folder holds no dataset, or what tells of its content is damaged.
     """
-    root = Path(folder)
-    if not root.is_dir():
-        raise FormatError(root, "is no folder; name the folder that a render wrote")
-    if not (root / DATASET_FILE).is_file():
-        raise FormatError(root, f"is no pixeltruth dataset: it holds no {DATASET_FILE}")
-    manifest = read_json(root / DATASET_FILE, DatasetManifest)
-    rows = {entry.name: entry.row for entry in manifest.modalities}
-    folders = scene_folders(root)
-    begun = [path for path in folders if (path / SCENE_FILE).is_file()]
-    scenes = tuple(load_scene(path, rows) for path in begun)
-    return Dataset(root, manifest, scenes, unlisted=tuple(path / SCENE_FILE for path in folders if path not in begun))
-
-
-def scene_folders(root: Path) -> list[Path]:
-    """The folders ``scene_<number>`` of a dataset, in the order of their numbers."""
-    return sorted((path for path in root.glob("scene_*") if path.is_dir()), key=_number)
-
-
-def _number(folder: Path) -> tuple[int, str]:
-    digits = folder.name.rpartition("_")[2]
-    return (int(digits) if digits.isdecimal() else -1, folder.name)
-
-
-def load_scene(folder: Path, rows: Mapping[str, Modality]) -> "Scene":
-    """Open one scene of a dataset.
-
-    Args:
-        folder: Where its `scene.json` lies.
-        rows: The rows of the dataset's modalities, by name.
-
-    Raises:
-        FormatError: `scene.json` is missing or damaged.
-    """
-    manifest = read_json(folder / SCENE_FILE, SceneManifest)
-    cameras = []
-    for entry in manifest.cameras:
-        home = folder / entry.folder
-        on_disk = {path.name for path in home.iterdir()} if home.is_dir() else set()
-        frames = tuple(frame for frame in entry.views if view_file(frame) in on_disk)
-        cameras.append(
-            Camera(home, entry.name, planned=entry.views, frames=frames, lighting=manifest.lighting, rows=rows)
-        )
-    return Scene(folder, manifest, tuple(cameras))
+    return Dataset(tuple(open_folder(Path(folder)) for folder in folders))
 
 
 class _Datapoints(Sequence[Datapoint]):
@@ -123,37 +83,38 @@ class Camera(_Datapoints):
     Attributes:
         path: The camera's folder.
         name: Name of the camera in the scene.
+        frames: Frame numbers of the views that are on disk.
         planned: Frame numbers of the views that the scene lists.
-        frames: Those of them that are on disk.
         lighting: Names of the lightings, empty where there is no picture.
+        missing: Files of the views that are listed but not on disk.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        name: str,
-        *,
-        planned: tuple[int, ...],
-        frames: tuple[int, ...],
-        lighting: tuple[str, ...],
-        rows: Mapping[str, Modality],
-    ) -> None:
-        self.path, self.name, self.planned, self.frames, self.lighting = path, name, planned, frames, lighting
-        self._rows = rows
-
-    @property
-    def missing(self) -> tuple[Path, ...]:
-        """Files of the views that are listed but not on disk."""
-        there = set(self.frames)
-        return tuple(self.path / view_file(frame) for frame in self.planned if frame not in there)
+    def __init__(self, index: CameraIndex) -> None:
+        self._readers = index.readers
+        self.path, self.name, self.frames, self.planned = index.path, index.name, index.frames, index.planned
+        self.lighting, self.missing = index.lighting, index.missing
 
     def __len__(self) -> int:
-        return len(self.frames) * max(1, len(self.lighting))
+        return len(self._readers)
 
     def _at(self, index: int) -> Datapoint:
-        view, light = divmod(index, max(1, len(self.lighting)))
-        lighting = self.lighting[light] if self.lighting else None
-        return Datapoint(self.path / view_file(self.frames[view]), lighting=lighting, rows=self._rows)
+        return Datapoint(self._readers[index])
+
+    def sequence(self, lighting: str | None = None) -> list[Datapoint]:
+        """The datapoints in the order of time.
+
+        Args:
+            lighting: Only those under this lighting; may be left out where there is one.
+
+        Raises:
+            ValueError: There are several lightings and none is named, or none of that name.
+        """
+        if lighting is None and len(self.lighting) > 1:
+            raise ValueError(f"camera {self.name!r} has the lightings {', '.join(self.lighting)}; name one")
+        if lighting is not None and lighting not in self.lighting:
+            raise ValueError(f"camera {self.name!r} has no lighting {lighting!r}; it has {', '.join(self.lighting)}")
+        points = (point for point in self if lighting is None or point.lighting == lighting)
+        return sorted(points, key=lambda point: point.frame)
 
     def __repr__(self) -> str:
         return f"Camera({self.name!r}: {_counted(len(self.frames), 'view')}, {_counted(len(self), 'datapoint')})"
@@ -164,34 +125,56 @@ class Scene(_Joined):
 
     Attributes:
         path: The scene's folder.
-        manifest: What `scene.json` says: source files, instances, materials, report.
+        name: What the scene is called.
         cameras: The cameras.
+        manifest: What `scene.json` of our own layout says: source files, instances, materials, report; None in others.
     """
 
-    def __init__(self, path: Path, manifest: SceneManifest, cameras: tuple[Camera, ...]) -> None:
-        super().__init__(cameras)
-        self.path, self.manifest, self.cameras = path, manifest, cameras
+    def __init__(self, index: SceneIndex) -> None:
+        self.cameras = tuple(Camera(camera) for camera in index.cameras)
+        super().__init__(self.cameras)
+        self.path, self.name = index.path, index.name
+        self.manifest: SceneManifest | None = index.manifest
 
     def __repr__(self) -> str:
-        sources = " + ".join(source.name for source in self.manifest.sources)
-        return f"Scene({sources!r}: {_counted(len(self.cameras), 'camera')}, {_counted(len(self), 'datapoint')})"
+        return f"Scene({self.name!r}: {_counted(len(self.cameras), 'camera')}, {_counted(len(self), 'datapoint')})"
 
 
 class Dataset(_Joined):
     """A dataset: its scenes, and their datapoints in order.
 
     Attributes:
-        path: The dataset's folder.
-        manifest: What `dataset.json` says: job, seed, modalities, versions.
+        folders: The folders it is made of.
         scenes: The scenes.
     """
 
-    def __init__(
-        self, path: Path, manifest: DatasetManifest, scenes: tuple[Scene, ...], *, unlisted: tuple[Path, ...] = ()
-    ) -> None:
-        super().__init__(scenes)
-        self.path, self.manifest, self.scenes = path, manifest, scenes
-        self._unlisted = unlisted
+    def __init__(self, folders: tuple[FolderIndex, ...]) -> None:
+        self.folders = folders
+        self.scenes = tuple(Scene(scene) for folder in folders for scene in folder.scenes)
+        super().__init__(self.scenes)
+
+    @property
+    def path(self) -> Path:
+        """The dataset's folder.
+
+        Raises:
+            ValueError: It is made of several.
+        """
+        return self._only().path
+
+    @property
+    def manifest(self) -> DatasetManifest | None:
+        """What `dataset.json` of our own layout says: jobs, seed, modalities, versions; None in others.
+
+        Raises:
+            ValueError: The dataset is made of several folders.
+        """
+        return self._only().manifest
+
+    def _only(self) -> FolderIndex:
+        if len(self.folders) != 1:
+            raise ValueError(f"this dataset is made of {len(self.folders)} folders; look into its folders")
+        return self.folders[0]
 
     @property
     def missing(self) -> tuple[Path, ...]:
@@ -199,8 +182,19 @@ class Dataset(_Joined):
 
         The same render again makes them.
         """
+        lists = (path for folder in self.folders for path in folder.missing)
         views = (path for scene in self.scenes for camera in scene.cameras for path in camera.missing)
-        return (*self._unlisted, *views)
+        return (*lists, *views)
+
+    def problems(self) -> list[Problem]:
+        """Everything that cannot be read: every file of every datapoint is opened.
+
+        `pixeltruth.check` asks more: whether what our own files say is true.
+        """
+        found = [problem for folder in self.folders for problem in folder.problems]
+        for point in self:
+            found += point.problems()
+        return list(dict.fromkeys(found))
 
     def info(self) -> "Summary":
         """What is in the dataset, in numbers.
@@ -215,7 +209,8 @@ class Dataset(_Joined):
     def __repr__(self) -> str:
         counts = f"{_counted(len(self.scenes), 'scene')}, {_counted(len(self), 'datapoint')}"
         missing = f", {_counted(len(self.missing), 'file')} missing" if self.missing else ""
-        return f"Dataset({str(self.path)!r}: {counts}{missing})"
+        names = ", ".join(repr(str(folder.path)) for folder in self.folders)
+        return f"Dataset({names}: {counts}{missing})"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -4,6 +4,7 @@
     ├── JobError (ValueError)         what was asked for is wrong: an option, a pose line, a label file
     ├── SceneError (ValueError)       the scene cannot give what was asked for: names the object
     ├── FormatError (OSError)         a file or folder cannot be read or written: names the path and key
+    │   └── NoViewpointError          the layout states no camera for the datapoint
     ├── RenderError (RuntimeError)    Blender or the worker process failed: names the log
     └── MissingExtraError (ImportError)   an optional dependency is absent: prints the pip line
 
@@ -31,6 +32,10 @@ class FormatError(PixeltruthError, OSError):
     def __init__(self, path: Path | str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
         self.path = Path(path)
+
+
+class NoViewpointError(FormatError):
+    """A datapoint's layout states neither intrinsics nor pose."""
 
 
 class RenderError(PixeltruthError, RuntimeError):

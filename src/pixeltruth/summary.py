@@ -1,12 +1,14 @@
 """What is in a dataset, in numbers: `pixeltruth info`."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset
-from pixeltruth.formats.native import ViewFile
-from pixeltruth.manifest import Codec, InstanceEntry, ReportEntry
+from pixeltruth.errors import NoViewpointError
+from pixeltruth.manifest import InstanceEntry, ReportEntry
 from pixeltruth.modalities import Modality
 
 CATEGORY_KEYS = ("category_id", "class")
@@ -17,7 +19,7 @@ class Summary:
     """What is in a dataset.
 
     Attributes:
-        path: The dataset's folder.
+        paths: The dataset's folders.
         scenes, cameras, views, datapoints: How many are on disk.
         missing: Files that an interrupted run did not write.
         resolutions: (width, height) in pixels of each camera's first view, sorted, each once.
@@ -28,12 +30,13 @@ class Summary:
         materials: How many materials the scenes have.
         report: Where labels and picture may differ, and what was switched off.
         bytes: Size of all files on disk.
-        codec: How arrays are compressed.
-        generator, blender: The programs that wrote it, with their versions.
-        root_seed: The seed that every other seed derives from.
+        codec: How arrays are compressed; empty where the layout does not say.
+        generator, blender: The programs that wrote it, with their versions; empty where the layout does not say.
+        root_seed: The seed that every other seed derives from; None where it is not one.
+        layouts: The layouts of its folders.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
     scenes: int
     cameras: int
     views: int
@@ -47,10 +50,11 @@ class Summary:
     materials: int
     report: tuple[ReportEntry, ...]
     bytes: int
-    codec: Codec
+    codec: str
     generator: str
     blender: str
-    root_seed: int
+    root_seed: int | None
+    layouts: tuple[str, ...] = ("native",)
 
 
 def summarise(dataset: Dataset) -> Summary:
@@ -60,28 +64,47 @@ def summarise(dataset: Dataset) -> Summary:
         FormatError: One of those views is damaged.
     """
     cameras = [camera for scene in dataset.scenes for camera in scene.cameras]
-    instances = [entry for scene in dataset.scenes for entry in scene.manifest.instances]
-    lenses = [ViewFile(camera[0].path).viewpoint.lens for camera in cameras if len(camera)]
+    manifests = [folder.manifest for folder in dataset.folders if folder.manifest is not None]
+    scenes = [scene.manifest for scene in dataset.scenes if scene.manifest is not None]
+    instances = [entry for scene in scenes for entry in scene.instances]
+    firsts = [camera[0] for camera in cameras if len(camera)]
+    rows = {row.name: row for manifest in manifests for row in (entry.row for entry in manifest.modalities)}
+    rows |= {row.name: row for point in firsts if not manifests for row in point.modalities}
+    seeds = {manifest.root_seed for manifest in manifests}
     return Summary(
-        path=dataset.path,
+        paths=tuple(folder.path for folder in dataset.folders),
         scenes=len(dataset.scenes),
         cameras=len(cameras),
         views=sum(len(camera.frames) for camera in cameras),
         datapoints=len(dataset),
         missing=dataset.missing,
-        resolutions=tuple(sorted({(lens.width, lens.height) for lens in lenses})),
-        modalities=tuple(entry.row for entry in dataset.manifest.modalities),
-        lighting=tuple(sorted({name for scene in dataset.scenes for name in scene.manifest.lighting})),
+        resolutions=tuple(sorted({size for point in firsts if (size := _resolution(point)) is not None})),
+        modalities=tuple(rows.values()),
+        lighting=tuple(sorted({name for camera in cameras for name in camera.lighting})),
         instances=len(instances),
         categories=_categories(instances),
-        materials=sum(len(scene.manifest.materials) for scene in dataset.scenes),
-        report=tuple(entry for scene in dataset.scenes for entry in scene.manifest.report),
-        bytes=sum(path.stat().st_size for path in dataset.path.rglob("*") if path.is_file()),
-        codec=dataset.manifest.codec,
-        generator=dataset.manifest.generator,
-        blender=dataset.manifest.blender,
-        root_seed=dataset.manifest.root_seed,
+        materials=sum(len(scene.materials) for scene in scenes),
+        report=tuple(entry for scene in scenes for entry in scene.report),
+        bytes=sum(path.stat().st_size for f in dataset.folders for path in f.path.rglob("*") if path.is_file()),
+        codec=_told({manifest.codec for manifest in manifests}),
+        generator=_told({manifest.generator for manifest in manifests}),
+        blender=_told({manifest.blender for manifest in manifests}),
+        root_seed=seeds.pop() if len(seeds) == 1 else None,
+        layouts=tuple(dict.fromkeys(folder.layout for folder in dataset.folders)),
     )
+
+
+def _told(facts: Iterable[str]) -> str:
+    return ", ".join(sorted(facts))
+
+
+def _resolution(point: Datapoint) -> tuple[int, int] | None:
+    """(width, height) of the picture, None where the layout states no camera."""
+    try:
+        lens = point.viewpoint.lens
+    except NoViewpointError:
+        return None
+    return lens.width, lens.height
 
 
 def _categories(instances: list[InstanceEntry]) -> dict[bool | int | float | str, int]:

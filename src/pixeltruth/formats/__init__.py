@@ -1,1 +1,45 @@
-"""File formats: one module or package each."""
+"""The layouts that datasets are read from, one folder or module each, found through one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixeltruth.errors import FormatError
+from pixeltruth.formats.native import index as native_index
+from pixeltruth.formats.reading import FolderIndex
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way in which a dataset lies on disk.
+
+    Attributes:
+        name: What it is called.
+        recognise: Whether a folder holds such a dataset; looks at file names only.
+        open_folder: Its index.
+        doc: What such a folder holds, for the error where nothing is recognised.
+    """
+
+    name: str
+    recognise: Callable[[Path], bool]
+    open_folder: Callable[[Path], FolderIndex]
+    doc: str
+
+
+LAYOUTS = (Layout("native", native_index.recognise, native_index.open_folder, "dataset.json"),)
+"""In the order in which a folder is tried."""
+
+
+def open_folder(folder: Path) -> FolderIndex:
+    """The index of a dataset of any layout.
+
+    Raises:
+        FormatError: The folder holds no dataset of a known layout, or what tells of its content is damaged.
+    """
+    if not folder.is_dir():
+        raise FormatError(folder, "is no folder; name the folder of a dataset")
+    for layout in LAYOUTS:
+        if layout.recognise(folder):
+            return layout.open_folder(folder)
+    known = "; or ".join(layout.doc for layout in LAYOUTS)
+    raise FormatError(folder, f"is no dataset: it holds no {known}")

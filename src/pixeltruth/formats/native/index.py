@@ -1,0 +1,183 @@
+"""The index of a dataset in our own layout: its folders and each scene's `scene.json`; no view file is opened."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from jaxtyping import Bool
+
+from pixeltruth.camera import Viewpoint
+from pixeltruth.errors import FormatError
+from pixeltruth.formats.native.layout import light_map
+from pixeltruth.formats.native.reader import ViewFile
+from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex
+from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
+from pixeltruth.modalities import Modality
+from pixeltruth.problem import Problem
+from pixeltruth.view import InstanceRow
+
+Rows = Mapping[str, Modality]
+_CLASSES = ("category", "category_name", "class_name")
+
+
+class NativeReader(Reader):
+    """One view file under one lighting.
+
+    Args:
+        path: The view's file.
+        lighting: Name of the lighting, None where the view has no light maps.
+        rows: The rows of the dataset's modalities, by name.
+        camera: Name of the camera.
+        frame: Frame number.
+    """
+
+    def __init__(self, path: Path, lighting: str | None, rows: Rows, *, camera: str, frame: int) -> None:
+        self.path, self.lighting, self.camera, self.frame = path, lighting, camera, frame
+        self._all = rows
+        self._file = ViewFile(path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_names"}
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """Name in the file of each map."""
+        names = {name: name for name in self._file.names if "/" not in name}
+        if self.lighting is not None:
+            prefix = light_map(self.lighting, "")
+            names |= {name.removeprefix(prefix): name for name in self._file.names if name.startswith(prefix)}
+        return names
+
+    def rows(self) -> Rows:
+        """The rows of the maps that are in the file; one that the dataset does not list says itself what it is."""
+        listed = {name: row for name, row in self._all.items() if name in self._names}
+        return listed | {name: self._row(name) for name in self._names if name not in listed}
+
+    def _row(self, name: str) -> Modality:
+        found = self._file.element(self._names[name])
+        return Modality(
+            name,
+            found.dtype,
+            channels=sum(found.shape[2:]),
+            unit=found.unit,
+            frame=found.frame,
+            background=found.background,
+            engine="cycles" if "/" in self._names[name] else "rays",
+            drawing="ids",
+            default=True,
+            doc="",
+        )
+
+    def read(self, name: str) -> np.ndarray:
+        """A map of the file."""
+        return self._file.read(self._names[name])
+
+    def viewpoint(self) -> Viewpoint:
+        """Lens and pose of the picture."""
+        return self._file.viewpoint
+
+    def instances(self) -> tuple[InstanceRow, ...]:
+        """The instance table."""
+        return self._file.instances
+
+    def metadata(self) -> Mapping[str, Any]:
+        """What the view file says: camera, frame, noise seed, device."""
+        return dict(self._file.metadata)
+
+    def mask(self, name: str) -> Bool[np.ndarray, "h w"]:
+        """The pixels of every visible instance of that name, or of that category where the job has their names."""
+        named = {row.id: {row.name, *(row.values.get(key) for key in _CLASSES)} for row in self.instances()}
+        ids = [id_ for id_, names in named.items() if name in names]
+        if not ids:
+            known = sorted({text for names in named.values() for text in names if isinstance(text, str)})
+            raise KeyError(f"{self.path} shows no {name!r}; it shows {', '.join(known)}")
+        return np.isin(self.read("instance"), ids)
+
+    def problems(self) -> Iterator[Problem]:
+        """Why the file cannot be read, if it cannot."""
+        try:
+            self._file.verify()
+        except FormatError as error:
+            yield Problem.of(error)
+
+
+@dataclass(frozen=True)
+class _Views(Sequence[Reader]):
+    """The readers of a camera, made one at a time."""
+
+    path: Path
+    name: str
+    frames: tuple[int, ...]
+    lighting: tuple[str, ...]
+    listed: Rows
+
+    def __len__(self) -> int:
+        return len(self.frames) * max(1, len(self.lighting))
+
+    @overload
+    def __getitem__(self, index: int) -> Reader: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Reader]: ...
+    def __getitem__(self, index: int | slice) -> Reader | Sequence[Reader]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        view, light = divmod(index, max(1, len(self.lighting)))
+        frame = self.frames[view]
+        lighting = self.lighting[light] if self.lighting else None
+        return NativeReader(self.path / view_file(frame), lighting, self.listed, camera=self.name, frame=frame)
+
+
+def recognise(folder: Path) -> bool:
+    """Whether a folder holds a dataset of ours."""
+    return (folder / DATASET_FILE).is_file()
+
+
+def open_folder(folder: Path) -> FolderIndex:
+    """The index of a dataset; views that an interrupted run did not write are left out and listed.
+
+    Raises:
+        FormatError: A manifest in it is damaged.
+    """
+    manifest = read_json(folder / DATASET_FILE, DatasetManifest)
+    rows = {entry.name: entry.row for entry in manifest.modalities}
+    folders = scene_folders(folder)
+    begun = [path for path in folders if (path / SCENE_FILE).is_file()]
+    scenes = tuple(open_scene(path, rows) for path in begun)
+    missing = tuple(path / SCENE_FILE for path in folders if path not in begun)
+    return FolderIndex(folder, "native", scenes, manifest, missing)
+
+
+def scene_folders(root: Path) -> list[Path]:
+    """The folders ``scene_<number>`` of a dataset, in the order of their numbers."""
+    return sorted((path for path in root.glob("scene_*") if path.is_dir()), key=_number)
+
+
+def _number(folder: Path) -> tuple[int, str]:
+    digits = folder.name.rpartition("_")[2]
+    return (int(digits) if digits.isdecimal() else -1, folder.name)
+
+
+def open_scene(folder: Path, rows: Rows) -> SceneIndex:
+    """One scene of a dataset.
+
+    Args:
+        folder: Where its `scene.json` lies.
+        rows: The rows of the dataset's modalities, by name.
+
+    Raises:
+        FormatError: `scene.json` is missing or damaged.
+    """
+    manifest = read_json(folder / SCENE_FILE, SceneManifest)
+    cameras = []
+    for entry in manifest.cameras:
+        home = folder / entry.folder
+        on_disk = {path.name for path in home.iterdir()} if home.is_dir() else set()
+        frames = tuple(frame for frame in entry.views if view_file(frame) in on_disk)
+        missing = tuple(home / view_file(frame) for frame in entry.views if view_file(frame) not in on_disk)
+        views = _Views(home, entry.name, frames, manifest.lighting, rows)
+        cameras.append(CameraIndex(home, entry.name, views, frames, manifest.lighting, entry.views, missing))
+    name = " + ".join(source.name for source in manifest.sources)
+    return SceneIndex(folder, name, tuple(cameras), manifest)
