@@ -11,7 +11,7 @@ from pixeltruth.dataset import Dataset
 from pixeltruth.errors import FormatError, JobError
 
 RECORD = ".pixeltruth-export.json"
-"""File in the output folder that tells what is exported there, so that the same export goes on and another is refused."""
+"""File in the output folder that tells what is exported there: the same export goes on, another is refused."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Ids and rows are decided over all frames together, so a worker that begins with 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,12 @@ class ScenePlan:
 
 @dataclass
 class _Thing:
-    """One owner over the frames seen so far; a value that changes is in `varying` and no longer in `values`."""
+    """One owner over the frames seen so far, with the values that have not changed."""
 
     node: Node
     values: dict[str, Value]
     materials: set[str | None]
     frames: list[int]
-    varying: set[str] = field(default_factory=set)
 
     def see(self, frame: int, owner: Owner) -> None:
         """Takes in what the owner is at another frame."""
@@ -61,7 +60,6 @@ class _Thing:
         self.materials |= owner.materials
         for key in [key for key, value in self.values.items() if not _same(value, owner.values[key])]:
             del self.values[key]
-            self.varying.add(key)
 
 
 class Census:
@@ -73,7 +71,7 @@ class Census:
         self.materials: set[str | None] = set()
         self.background: dict[str, Value] | None = None
         self.dark = True
-        self.notes: list[ReportEntry] = []
+        self.notes: dict[ReportEntry, None] = {}
         self._numeric = list(keys)
         self._kinds: dict[str, set[tuple[type, Any]]] = {key: set() for key in keys}
 
@@ -95,7 +93,7 @@ class Census:
             raise SceneError("the world's own properties change over the frames; as background values they must not")
         self.background = dict(moment.background)
         self.dark &= moment.dark
-        self.notes += [note for note in moment.survey.notes if note not in self.notes]
+        self.notes |= dict.fromkeys(moment.survey.notes)
         self._numeric = numeric_keys(self._numeric, owners.values())
         for name in self._numeric:
             self._kinds[name] |= {(type(owner.values[name]), owner.values[name]) for owner in owners.values()}
