@@ -8,10 +8,10 @@ DEMO_RESOLUTION ?= 480x360
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help docs demo test test-reader check bench bench-rgb lock clean venv venv-reader
+.PHONY: help docs demo test test-5 test-reader check bench bench-rgb lock clean venv venv-5 venv-reader
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.installed demo/still_life.blend  ## render a small still life built in code, and say where it is
 	.venv/bin/pixeltruth render demo/still_life.blend --resolution $(DEMO_RESOLUTION) --map-by category_id,category -o demo/dataset
@@ -23,6 +23,9 @@ demo/still_life.blend: | .venv/.installed
 
 test: .venv/.installed  ## the whole test suite, Blender included, with coverage
 	.venv/bin/pytest --cov --cov-report=term-missing:skip-covered
+
+test-5: .venv-5/.installed  ## the Blender suite on Blender 5.0
+	.venv-5/bin/pytest -m blender tests/blender tests/run tests/test_cli.py tests/test_examples.py tests/test_readme.py
 
 test-reader: .venv-reader/.installed  ## the suite of a machine without Blender (numpy 2)
 	.venv-reader/bin/pytest -m "not blender"
@@ -40,19 +43,22 @@ bench: .venv/.installed  ## measure the numbers that the README states
 
 venv: .venv/.installed  ## make .venv: the package with Blender and the developer's tools
 
+venv-5: .venv-5/.installed  ## make .venv-5: the same with Blender 5.0
+
 venv-reader: .venv-reader/.installed  ## make .venv-reader: the same without Blender
 
-# $* is .venv or .venv-reader. Two stamps: an edit of pyproject.toml costs a second, a new lock a new environment.
+# $* is .venv, .venv-5 or .venv-reader. Two stamps: an edit of pyproject.toml costs a second, a new lock a new environment.
 .venv/.locked: requirements/render.txt
+.venv-5/.locked: requirements/render-5.txt
 .venv-reader/.locked: requirements/reader.txt
-.venv/.locked .venv-reader/.locked: %/.locked:
+.venv/.locked .venv-5/.locked .venv-reader/.locked: %/.locked:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "The locks are for Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear $*
 	$*/bin/pip install --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-.venv/.installed .venv-reader/.installed: %/.installed: %/.locked pyproject.toml
+.venv/.installed .venv-5/.installed .venv-reader/.installed: %/.installed: %/.locked pyproject.toml
 	@missing=$$(ldd $*/lib/python3*/site-packages/bpy/__init__.so 2>/dev/null | awk '/not found/ { printf " %s", $$1 }'); \
 	if [ -n "$$missing" ]; then \
 	  echo "Blender needs system libraries that are missing:$$missing"; \
@@ -72,6 +78,7 @@ bench-rgb: .venv/.installed  ## measure the quality presets against 2000 samples
 
 lock:  ## resolve the newest versions into requirements/*.txt (needs uv)
 	$(LOCK) requirements/render.in --extra render --output-file requirements/render.txt
+	$(LOCK) requirements/render-5.in --extra render --output-file requirements/render-5.txt
 	$(LOCK) requirements/reader.in --extra figures --output-file requirements/reader.txt
 
 clean:  ## remove what the targets above made, except the environments and the locks

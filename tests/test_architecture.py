@@ -92,6 +92,10 @@ class TestEachSourceFile:
     def test_has_a_name_that_says_something(self, path: Path) -> None:
         assert {part.strip("_") for part in module_name(path).split(".")} & BANNED_NAMES == set()
 
+    def test_leaves_versions_of_blender_to_one_file(self, path: Path) -> None:
+        if path.name != "versions.py":
+            assert not re.search(r"bpy\.app\.version\b(?!_string)|FROM_5_0", path.read_text(encoding="utf-8"))
+
     def test_fits_in_the_head(self, path: Path) -> None:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
@@ -116,4 +120,4 @@ def test_lock_pins_every_package_with_hashes_and_no_address(path: Path) -> None:
 
 
 def test_there_is_a_lock_for_each_environment() -> None:
-    assert [path.name for path in LOCKS] == ["reader.txt", "render.txt"]
+    assert [path.name for path in LOCKS] == ["reader.txt", "render-5.txt", "render.txt"]

@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import oracle
 from blender.build import Staged, geometry, job_for, save, staged
 from blender.test_closed_form import SCENES, build, tilted_camera
+from blender.versions import OBJECT_INDEX, choose_passes
 
 AWAY = (10240.0, -7168.5, 320.25)
 EDGE = 1e-3  # pixels; closer to an edge than this a pixel belongs to either side
@@ -125,12 +126,13 @@ def _passes(planned: PlannedView, stage: Staged, path: Path, *, width: float) ->
     layer = next(layer for layer in scene.view_layers if layer.use)
     layer.use_pass_z = layer.use_pass_object_index = True
     settings = scene.render.image_settings
-    settings.file_format, settings.color_depth, settings.exr_codec = "OPEN_EXR_MULTILAYER", "32", "NONE"
+    choose_passes(settings)
+    settings.color_depth, settings.exr_codec = "32", "NONE"
     bpy.ops.render.render(scene=scene.name)
     bpy.data.images["Render Result"].save_render(str(path), scene=scene)
     with OpenEXR.File(str(path), separate_channels=True) as file:
         channels = {name.split(".", 1)[1]: np.array(channel.pixels) for name, channel in file.channels().items()}
-    return np.rint(channels["IndexOB.X"]).astype(np.int64), channels["Depth.Z"].astype(np.float64)
+    return np.rint(channels[f"{OBJECT_INDEX}.X"]).astype(np.int64), channels["Depth.Z"].astype(np.float64)
 
 
 if __name__ == "__main__":

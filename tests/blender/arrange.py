@@ -4,6 +4,7 @@ import bpy
 import numpy as np
 
 import oracle
+from pixeltruth.blender.versions import make_of_nodes
 
 
 def add_object(name, data=None, *, location=(0, 0, 0), rotation=(0, 0, 0), scale=(1, 1, 1), **properties):
@@ -108,7 +109,6 @@ def _source(tree, source):
 
 def add_material(name, build=lambda nodes, link: None):
     """Makes a material; ``build(nodes, link)`` changes its default tree."""
-    material = bpy.data.materials.new(name)
-    material.use_nodes = True
+    material = make_of_nodes(bpy.data.materials.new(name))
     build(material.node_tree.nodes, material.node_tree.links.new)
     return material

@@ -7,10 +7,10 @@ import numpy as np
 import OpenEXR
 
 from blender.build import add_box, job_for, save, staged
+from blender.versions import MATERIAL_INDEX, OBJECT_INDEX, choose_passes
 from pixeltruth.raycast import Caster, render_geometry
 
-PASSES = {"use_pass_object_index": "IndexOB", "use_pass_z": "Depth", "use_pass_material_index": "IndexMA",
-          "use_pass_normal": "Normal"}  # fmt: skip
+PASSES = ("use_pass_object_index", "use_pass_z", "use_pass_material_index", "use_pass_normal")
 
 
 def passes(stage, folder, view=None):
@@ -30,7 +30,7 @@ def passes(stage, folder, view=None):
     layer = next(layer for layer in scene.view_layers if layer.use)
     for switch in PASSES:
         setattr(layer, switch, True)
-    scene.render.image_settings.file_format = "OPEN_EXR_MULTILAYER"
+    choose_passes(scene.render.image_settings)
     scene.render.image_settings.color_depth, scene.render.image_settings.exr_codec = "32", "NONE"
     bpy.ops.render.render(scene=scene.name)
     path = folder / "passes.exr"
@@ -39,9 +39,9 @@ def passes(stage, folder, view=None):
         channels = {name.split(".", 1)[1]: np.array(channel.pixels) for name, channel in file.channels().items()}
     path.unlink()
     return {
-        "index": np.rint(channels["IndexOB.X"]).astype(np.int64),
+        "index": np.rint(channels[f"{OBJECT_INDEX}.X"]).astype(np.int64),
         "depth": channels["Depth.Z"],
-        "material": np.rint(channels["IndexMA.X"]).astype(np.int64),
+        "material": np.rint(channels[f"{MATERIAL_INDEX}.X"]).astype(np.int64),
         "normal": np.stack([channels[f"Normal.{axis}"] for axis in "XYZ"], axis=-1),
         "alpha": channels["Combined.A"],
         "light": np.stack([channels[f"Combined.{axis}"] for axis in "RGB"], axis=-1),

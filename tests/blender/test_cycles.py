@@ -7,6 +7,7 @@ import pytest
 import oracle
 from blender.build import add_box, add_mesh, job_for, save, staged
 from pixeltruth.blender import cycles
+from pixeltruth.blender.versions import make_of_nodes
 from pixeltruth.raycast import Caster, render_geometry
 
 pytestmark = pytest.mark.blender
@@ -18,8 +19,7 @@ CAMERA = oracle.Pinhole(48, 36, 50.0, 50.0, 23.5, 17.5, LOOK_DOWN)
 
 def glow(owner, color=COLOR):
     """Gives an object a surface that shines one colour in every direction."""
-    material = bpy.data.materials.new("glow")
-    material.use_nodes = True
+    material = make_of_nodes(bpy.data.materials.new("glow"))
     tree = material.node_tree
     tree.nodes.clear()
     shader, output = tree.nodes.new("ShaderNodeEmission"), tree.nodes.new("ShaderNodeOutputMaterial")

@@ -5,6 +5,8 @@ import pytest
 
 from blender.arrange import add_camera, add_instance, add_material, add_object, collect
 from blender.build import add_box, job_for, save, staged
+from blender.versions import WITH_AND_WITHOUT_NODES
+from pixeltruth.blender.versions import make_of_nodes
 from pixeltruth.options import parse_light
 
 pytestmark = pytest.mark.blender
@@ -115,19 +117,18 @@ def test_a_lamp_in_a_collection_instance_shines(tmp_path):
 
 
 @pytest.mark.parametrize(("color", "dark"), [((0, 0, 0), True), ((0, 0, 0.1), False)])
-@pytest.mark.parametrize("nodes", [True, False])
+@pytest.mark.parametrize("nodes", WITH_AND_WITHOUT_NODES)
 def test_worlds(tmp_path, color, dark, nodes):
     world = bpy.context.scene.world = bpy.data.worlds.new("world")
-    world.use_nodes = nodes
     if nodes:
+        make_of_nodes(world)
         world.node_tree.nodes["Background"].inputs["Color"].default_value = (*color, 1)
     world.color = color
     assert is_dark(tmp_path) is dark
 
 
 def test_a_sky_shines(tmp_path):
-    world = bpy.context.scene.world = bpy.data.worlds.new("world")
-    world.use_nodes = True
+    world = bpy.context.scene.world = make_of_nodes(bpy.data.worlds.new("world"))
     nodes = world.node_tree.nodes
     nodes["Background"].inputs["Color"].default_value = (0, 0, 0, 1)
     world.node_tree.links.new(nodes.new("ShaderNodeTexSky").outputs[0], nodes["Background"].inputs["Color"])

@@ -7,7 +7,9 @@ import pytest
 from blender.arrange import add_balls, add_camera, add_object
 from blender.build import add_box, geometry, job_for, save, staged
 from blender.passes import passes
+from blender.versions import add_color_strip, add_file_output
 from pixeltruth.blender.session import open_scene
+from pixeltruth.blender.versions import make_of_nodes
 from pixeltruth.errors import JobError, SceneError
 
 pytestmark = pytest.mark.blender
@@ -93,8 +95,7 @@ def test_drivers_without_python_move_and_others_are_named(scene, tmp_path):
 
 
 def test_drivers_inside_node_trees_are_named(scene, tmp_path):
-    material = bpy.data.materials.new("paint")
-    material.use_nodes = True
+    material = make_of_nodes(bpy.data.materials.new("paint"))
     socket = material.node_tree.nodes["Principled BSDF"].inputs["Roughness"]
     socket.driver_add("default_value").driver.expression = "__import__('os').getpid()"
     add_box("box").data.materials.append(material)
@@ -105,10 +106,7 @@ def test_drivers_inside_node_trees_are_named(scene, tmp_path):
 
 def test_compositor_writes_nothing_and_is_reported(scene, tmp_path):
     add_box("box")
-    scene.use_nodes = True
-    node = scene.node_tree.nodes.new("CompositorNodeOutputFile")
-    node.base_path = str(tmp_path / "outside")
-    scene.node_tree.links.new(scene.node_tree.nodes["Render Layers"].outputs[0], node.inputs[0])
+    add_file_output(scene, tmp_path / "outside")
     scene.render.filepath = str(tmp_path / "outside" / "picture")
     stage = reopened(save(tmp_path))
     passes(stage, tmp_path)
@@ -118,7 +116,7 @@ def test_compositor_writes_nothing_and_is_reported(scene, tmp_path):
 
 def test_sequencer_is_off_and_reported(scene, tmp_path):
     add_box("box")
-    scene.sequence_editor_create().strips.new_effect("red", "COLOR", channel=1, frame_start=1, frame_end=100)
+    add_color_strip(scene)
     stage = reopened(save(tmp_path))
     assert problems(stage) == ["the sequencer is off: its strips would replace the picture"]
     assert (passes(stage, tmp_path)["depth"] < 1e9).any()
@@ -147,7 +145,7 @@ def test_only_the_first_used_view_layer_counts(scene, tmp_path):
         ({"use_freestyle": True}, "Freestyle is off: its lines are not surfaces"),
         ({"use_multiview": True}, "stereo views are off: give each eye as a camera"),
         ({"use_border": True, "border_max_x": 0.5}, "the picture is cropped to the render border"),
-        ({"engine": "BLENDER_EEVEE_NEXT"}, "pictures are rendered by Cycles instead of BLENDER_EEVEE_NEXT"),
+        ({"engine": "BLENDER_WORKBENCH"}, "pictures are rendered by Cycles instead of BLENDER_WORKBENCH"),
     ],
 )
 def test_what_would_change_the_picture_is_off_and_reported(scene, tmp_path, settings, problem):

@@ -11,6 +11,7 @@ from blender.graphs import (
     LEAF,
     add_image,
     assert_evaluated,
+    assert_opaque,
     color_of,
     cut,
     look_at,
@@ -19,6 +20,7 @@ from blender.graphs import (
     texture_node,
 )
 from pixeltruth.blender.textures import Images
+from pixeltruth.blender.versions import FROM_5_0
 from pixeltruth.expressions import NotEvaluated
 
 pytestmark = pytest.mark.blender
@@ -33,6 +35,38 @@ def test_color_spaces(tmp_path, plane, space):
     def build(nodes, link):
         cut(nodes, link, color_of(nodes, add_image("mask", color=plane, space=space)), at=0.3)
 
+    assert_evaluated(tmp_path, build)
+
+
+@pytest.mark.skipif(not FROM_5_0, reason="every file of this version works with the primaries of Rec. 709")
+@pytest.mark.parametrize("working_space", ["Linear Rec.2020", "ACEScg"])
+@pytest.mark.parametrize(
+    ("plane", "space", "reason"),
+    [
+        (GREY, "sRGB", "image 'mask': colors in this file's working space"),
+        (COLORS, "Linear Rec.709", "image 'mask': colors in this file's working space"),
+        (COLORS, "Non-Color", "how bright colors are in this file's working space"),
+    ],
+    ids=["grey", "color", "data"],
+)
+def test_colors_of_a_wider_working_space_are_named(tmp_path, plane, space, reason, working_space):
+    def build(nodes, link):
+        cut(nodes, link, color_of(nodes, add_image("mask", color=plane, space=space)), at=0.3)
+
+    bpy.ops.wm.set_working_color_space(working_space=working_space)
+    stage = look_at(tmp_path, build)
+    assert opacity_notes(stage) == [named(reason)]
+    assert_opaque(tmp_path, stage)
+
+
+@pytest.mark.skipif(not FROM_5_0, reason="every file of this version works with the primaries of Rec. 709")
+@pytest.mark.parametrize(("out", "space"), [("Alpha", "sRGB"), ("Color", "Non-Color")])
+def test_numbers_of_a_wider_working_space(tmp_path, out, space):
+    def build(nodes, link):
+        image = add_image("mask", LEAF[:9, :12], color=GREY, space=space)
+        cut(nodes, link, texture_node(nodes, image).outputs[out], at=0.3)
+
+    bpy.ops.wm.set_working_color_space(working_space="Linear Rec.2020")
     assert_evaluated(tmp_path, build)
 
 

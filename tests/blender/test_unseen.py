@@ -5,6 +5,8 @@ import pytest
 
 from blender.arrange import add_camera, add_instance, add_material, add_nodes, add_object, collect, set_size
 from blender.build import add_box, job_for, save, staged
+from blender.versions import new_grease_pencil, subdivide_adaptively, take_nodes_away
+from pixeltruth.blender.versions import make_of_nodes
 from pixeltruth.errors import SceneError
 
 pytestmark = pytest.mark.blender
@@ -33,13 +35,14 @@ def test_a_clean_scene_has_no_notes(tmp_path):
     glass.use_backface_culling = True
     thin = add_material("thin", principled(Alpha=0.4))
     flat = bpy.data.materials.new("no nodes")
-    flat.use_nodes, flat.diffuse_color = False, (1, 0, 0, 0.2)
+    take_nodes_away(flat)
+    flat.diffuse_color = (1, 0, 0, 0.2)
     bump = add_material("bump", displaced)
     bump.displacement_method = "BUMP"
     for number, material in enumerate((glass, thin, flat, bump)):
         add_box(material.name, location=(3 * number, 0, 3)).data.materials.append(material)
-    plain.modifiers.new("s", "SUBSURF")
-    plain.cycles.use_adaptive_subdivision = True  # without effect where the feature set is not experimental
+    subdivide_adaptively(plain, bpy.context.scene)
+    plain.modifiers.new("last", "TRIANGULATE")  # Cycles subdivides adaptively where nothing comes after
     add_object("lamp", bpy.data.lights.new("lamp", "POINT"), location=(0, -3, 3))  # a new lamp hides from cameras
     add_hair("objects", render_type="OBJECT", instance_object=plain)
     add_hair("off").modifiers[0].show_render = False
@@ -138,7 +141,7 @@ OBJECTS = {
     "hair curves are not traced": curves,
     "a point cloud is not traced": lambda: bpy.data.pointclouds.new("points"),
     "a volume is not traced": lambda: bpy.data.volumes.new("fog"),
-    "grease pencil is not traced": lambda: bpy.data.grease_pencils_v3.new("pencil"),
+    "grease pencil is not traced": lambda: new_grease_pencil("pencil"),
 }
 
 
@@ -163,9 +166,7 @@ def test_shadow_catcher(tmp_path):
 
 
 def test_adaptive_subdivision(scene, tmp_path):
-    owner = add_box("rock")
-    owner.modifiers.new("s", "SUBSURF")
-    owner.cycles.use_adaptive_subdivision, scene.cycles.feature_set = True, "EXPERIMENTAL"
+    subdivide_adaptively(add_box("rock"), scene)
     assert notes(tmp_path) == [("rock", "adaptive subdivision is not traced: the surface is the one without it")]
 
 
@@ -205,8 +206,7 @@ def test_textures_that_the_picture_shrinks(scene, tmp_path, simplify, size, name
 
 
 def test_fog_in_the_world(scene, tmp_path):
-    world = scene.world = bpy.data.worlds.new("sky")
-    world.use_nodes = True
+    world = scene.world = make_of_nodes(bpy.data.worlds.new("sky"))
     nodes = world.node_tree.nodes
     fog = nodes.new("ShaderNodeVolumePrincipled")
     world.node_tree.links.new(fog.outputs[0], nodes["World Output"].inputs["Volume"])

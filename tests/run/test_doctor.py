@@ -1,7 +1,9 @@
 """What the doctor finds; the tools of the machine are replaced by programs that answer as a bare machine would."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -43,12 +45,24 @@ def test_a_missing_package_comes_with_its_pip_line(monkeypatch):
     assert (finding.fact, finding.remedy) == ("not installed", "pip install 'pixeltruth[render]'")
 
 
+def test_the_tested_series_are_those_of_the_locks():
+    locks = (Path(__file__).parents[2] / "requirements").glob("render*.txt")
+    locked = {re.search(r"^bpy==(\d+\.\d+)\.", lock.read_text(encoding="utf-8"), re.MULTILINE)[1] for lock in locks}
+    assert locked == set(doctor._TESTED)
+
+
+def test_a_blender_that_is_not_tested_is_named(monkeypatch):
+    monkeypatch.setattr(doctor, "version", lambda name: "4.4.0")
+    (finding,) = [finding for finding in doctor.examine() if finding.name == "bpy"]
+    assert (finding.fact, finding.remedy) == ("4.4.0, not one of the tested series (4.5, 5.0)", "")
+
+
 @pytest.mark.blender
 def test_a_machine_that_renders_is_well(capsys):
     assert main(["doctor"]) == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert said["python"] == sys.version.split()[0]
-    assert said["bpy"].startswith(("4.5", "5."))
+    assert re.fullmatch(r"(4\.5|5\.0)\.\d+, one of the tested series \(4\.5, 5\.0\)", said["bpy"])
     assert said["gpu"]
     assert said["disk"].endswith("GB free here")
 

@@ -9,6 +9,7 @@ import numpy as np
 import OpenEXR
 from PIL import Image
 
+from pixeltruth.blender.versions import choose_format
 from pixeltruth.errors import JobError, RenderError
 
 _BACKENDS = ("OPTIX", "CUDA", "HIP", "ONEAPI", "METAL")
@@ -117,7 +118,8 @@ def render_light(scene: bpy.types.Scene, outputs: tuple[str, ...], *, seed: int,
     return {name: array for name, array in maps.items() if name in outputs}
 
 
-def _save(scene: bpy.types.Scene, path: Path, **settings: Any) -> None:
+def _save(scene: bpy.types.Scene, path: Path, file_format: str, **settings: Any) -> None:
+    choose_format(scene.render.image_settings, file_format)
     for name, value in settings.items():
         setattr(scene.render.image_settings, name, value)
     bpy.data.images["Render Result"].save_render(str(path), scene=scene)
@@ -127,7 +129,7 @@ def _save(scene: bpy.types.Scene, path: Path, **settings: Any) -> None:
 
 def _picture(scene: bpy.types.Scene, path: Path) -> np.ndarray:
     mode = "RGBA" if scene.render.film_transparent else "RGB"
-    _save(scene, path, file_format="PNG", color_mode=mode, color_depth="8", compression=0)
+    _save(scene, path, "PNG", color_mode=mode, color_depth="8", compression=0)
     with Image.open(path) as image:
         pixels = np.asarray(image)
     path.unlink()
@@ -135,7 +137,7 @@ def _picture(scene: bpy.types.Scene, path: Path) -> np.ndarray:
 
 
 def _radiance(scene: bpy.types.Scene, path: Path) -> np.ndarray:
-    _save(scene, path, file_format="OPEN_EXR", color_mode="RGB", color_depth="32", exr_codec="NONE")
+    _save(scene, path, "OPEN_EXR", color_mode="RGB", color_depth="32", exr_codec="NONE")
     with OpenEXR.File(str(path)) as file:
         pixels = np.array(file.channels()["RGB"].pixels, dtype=np.float32)
     path.unlink()

@@ -9,6 +9,7 @@ import bpy
 
 from pixeltruth.blender.missing import missing_references
 from pixeltruth.blender.session import open_scene
+from pixeltruth.blender.versions import make_of_nodes
 from pixeltruth.errors import SceneError
 from pixeltruth.manifest import ReportEntry
 from pixeltruth.sources import BLEND
@@ -115,8 +116,7 @@ def _import_usd(path: str) -> None:
     """A dome light becomes the world where the scene has none: Blender itself would lose it there."""
     scene, own = bpy.context.scene, None
     if scene.world is None:
-        own = scene.world = bpy.data.worlds.new("World")
-        own.use_nodes = True
+        own = scene.world = make_of_nodes(bpy.data.worlds.new("World"))
         color, strength = own.node_tree.nodes["Background"].inputs[:2]
         color.default_value, strength.default_value = (1, 1, 1, 1), 0.0
     bpy.ops.wm.usd_import(filepath=path, validate_meshes=True, create_world_material=own is not None)

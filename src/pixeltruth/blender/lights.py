@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import bpy
 
+from pixeltruth.blender.versions import is_made_of_nodes
 from pixeltruth.lights import Light
 
 
@@ -35,7 +36,7 @@ def _shines(block: bpy.types.ID) -> bool:
     if isinstance(block, bpy.types.Light):
         return block.energy != 0
     if isinstance(block, bpy.types.World):
-        return not block.use_nodes and any(block.color)
+        return not is_made_of_nodes(block) and any(block.color)
     return isinstance(block, bpy.types.ShaderNodeTree) and any(_emits(node) for node in block.nodes)
 
 

@@ -8,6 +8,7 @@ import bpy
 from pixeltruth.blender.node_graph import Graph, Parts, link_to
 from pixeltruth.blender.node_readers import READERS
 from pixeltruth.blender.textures import Images
+from pixeltruth.blender.versions import is_made_of_nodes
 from pixeltruth.expressions import NotEvaluated
 from pixeltruth.snapshot import Opacity
 
@@ -66,7 +67,7 @@ class Opacities:
 
 def surface_socket(material: bpy.types.Material) -> bpy.types.NodeSocket | None:
     """Where the shader of a material's surface arrives; None where no node says what that is."""
-    if not material.use_nodes or material.node_tree is None:
+    if not is_made_of_nodes(material):
         return None
     output = material.node_tree.get_output_node("CYCLES") or material.node_tree.get_output_node("ALL")
     return None if output is None or link_to(output.inputs["Surface"]) is None else output.inputs["Surface"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from pixeltruth.blender.versions import compositor
 from pixeltruth.errors import JobError, SceneError
 from pixeltruth.manifest import ReportEntry
 
@@ -29,7 +30,7 @@ def open_scene(path: Path) -> bpy.types.Scene:
         bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=True, use_scripts=False)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].removeprefix("Error: ").removesuffix(f' in file "{path}"')
-        reason = reason.rpartition(f"{path}': ")[2]  # Blender repeats the path
+        reason = reason.rpartition(f"{path}'")[2].lstrip(":, ")  # Blender repeats the path
         raise SceneError(f"{path}: Blender cannot open it: {reason}; give a whole .blend file") from error
     return bpy.context.scene
 
@@ -96,7 +97,7 @@ def _still_fluids(scene: bpy.types.Scene) -> list[ReportEntry]:
 
 def _switch_off(scene: bpy.types.Scene) -> Iterator[str]:
     render = scene.render
-    if scene.use_nodes and render.use_compositing:
+    if render.use_compositing and compositor(scene) is not None:
         yield "the compositor is off: it would move the picture off its labels"
     if render.use_sequencer and scene.sequence_editor is not None and len(scene.sequence_editor.strips) > 0:
         yield "the sequencer is off: its strips would replace the picture"

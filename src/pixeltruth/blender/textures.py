@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL.PngImagePlugin import PngImageFile
 
+from pixeltruth.blender.versions import works_in_rec709
 from pixeltruth.expressions import NotEvaluated
 from pixeltruth.snapshot import Texture
 
@@ -49,6 +50,8 @@ class Images:
             return None
         image = node.image.original
         space = image.colorspace_settings
+        if not space.is_data and not works_in_rec709():
+            raise NotEvaluated(f"image {image.name!r}: colors in this file's working space")
         if space.name != "sRGB" and not space.is_data and space.name not in _AS_STORED:
             raise NotEvaluated(f"image {image.name!r}: color space {space.name!r}")
         multiplied = not space.is_data and image.alpha_mode in ("STRAIGHT", "PREMUL")

@@ -6,6 +6,7 @@ import bpy
 
 from pixeltruth.blender.meshes import surface_materials
 from pixeltruth.blender.opacity import Opacities, surface_socket
+from pixeltruth.blender.versions import is_made_of_nodes, subdivides_adaptively
 from pixeltruth.manifest import ReportEntry
 from pixeltruth.snapshot import Opacity
 
@@ -32,7 +33,7 @@ def notes_on_all(depsgraph: bpy.types.Depsgraph) -> list[ReportEntry]:
     layer, world, notes = depsgraph.view_layer, depsgraph.scene.world, []
     if not layer.use_solid:
         notes.append(ReportEntry(object=layer.name, problem="this view layer renders no surfaces; they are traced"))
-    tree = None if world is None or not world.use_nodes else world.node_tree
+    tree = None if world is None or not is_made_of_nodes(world) else world.node_tree
     output = None if tree is None else tree.get_output_node("CYCLES")
     if output is not None and output.inputs["Volume"].is_linked:
         notes.append(ReportEntry(object=world.name, problem="the world's volume is not traced"))
@@ -56,8 +57,7 @@ def _problems(owner: bpy.types.Object, depsgraph: bpy.types.Depsgraph, opacities
         return
     if owner.is_shadow_catcher:
         yield "a shadow catcher is traced as a surface"
-    experimental = depsgraph.scene.cycles.feature_set == "EXPERIMENTAL"
-    if experimental and owner.cycles.use_adaptive_subdivision and any(m.type == "SUBSURF" for m in owner.modifiers):
+    if subdivides_adaptively(owner, depsgraph.scene):
         yield "adaptive subdivision is not traced: the surface is the one without it"
     materials = surface_materials(owner, depsgraph.view_layer.material_override)
     for material in {material.name_full: material for material in materials if material is not None}.values():
@@ -74,7 +74,7 @@ def _shrinks(opacity: Opacity, scene: bpy.types.Scene) -> bool:
 
 
 def _material_problems(material: bpy.types.Material) -> Iterator[str]:
-    if not material.use_nodes or material.node_tree is None:
+    if not is_made_of_nodes(material):
         return
     surface = surface_socket(material)
     if surface is None:

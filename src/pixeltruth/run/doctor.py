@@ -12,6 +12,9 @@ from pathlib import Path
 
 _PACKAGES = ("pixeltruth", "bpy", "embreex", "numba", "numpy", "h5py", "zstandard", "matplotlib")
 
+_TESTED = ("4.5", "5.0")
+"""The series of Blender that the test suite passes on."""
+
 _APT = {
     "libX11.so.6": "libx11-6",
     "libXrender.so.1": "libxrender1",
@@ -61,10 +64,14 @@ def examine() -> list[Finding]:
 
 def _package(name: str) -> Finding:
     try:
-        return Finding(name, version(name))
+        found = version(name)
     except PackageNotFoundError:
         extra = "figures" if name == "matplotlib" else "render"
         return Finding(name, "not installed", f"pip install 'pixeltruth[{extra}]'")
+    if name != "bpy":
+        return Finding(name, found)
+    tested = found.rpartition(".")[0] in _TESTED
+    return Finding(name, f"{found}, {'' if tested else 'not '}one of the tested series ({', '.join(_TESTED)})")
 
 
 def missing_libraries() -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from pixeltruth.blender.samples import palette, things
 from pixeltruth.blender.samples.shapes import Shape, box, turn
 from pixeltruth.blender.samples.surfaces import Material
+from pixeltruth.blender.versions import make_of_nodes
 
 CATEGORIES = (
     "background", "wall", "table", "cloth", "bowl", "fruit", "cup", "book", "vase", "plant", "candle", "egg", "die",
@@ -188,9 +189,7 @@ def _mesh_object(name: str, shape: Shape, materials: list[Material], *, bevel: f
 
 
 def _lights() -> None:
-    world = bpy.data.worlds.new("dusk")
-    if not world.use_nodes:  # always on from Blender 5.0, where setting it warns
-        world.use_nodes = True
+    world = make_of_nodes(bpy.data.worlds.new("dusk"))
     sky = world.node_tree.nodes["Background"].inputs
     sky["Color"].default_value, sky["Strength"].default_value = (0.35, 0.48, 0.62, 1.0), 0.12
     world["category_id"] = 0

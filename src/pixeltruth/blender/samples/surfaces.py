@@ -5,6 +5,8 @@ from typing import Any
 
 import bpy
 
+from pixeltruth.blender.versions import make_of_nodes
+
 Color = tuple[float, float, float]
 Stops = Sequence[tuple[float, Color]]
 Socket = Any
@@ -21,9 +23,7 @@ class Surface:
     """
 
     def __init__(self, name: str, **inputs: Any) -> None:
-        self.material = bpy.data.materials.new(name)
-        if not self.material.use_nodes:  # always on from Blender 5.0, where setting it warns
-            self.material.use_nodes = True
+        self.material = make_of_nodes(bpy.data.materials.new(name))
         self._nodes = self.material.node_tree.nodes
         self._links = self.material.node_tree.links
         self._principled = self._nodes["Principled BSDF"]
