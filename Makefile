@@ -25,7 +25,7 @@ test: .venv/.installed  ## the whole test suite, Blender included, with coverage
 	.venv/bin/pytest --cov --cov-report=term-missing:skip-covered
 
 test-5: .venv-5/.installed  ## the Blender suite on Blender 5.0
-	.venv-5/bin/pytest -m blender tests/blender tests/run tests/test_cli.py tests/test_examples.py tests/test_readme.py
+	.venv-5/bin/pytest -m blender tests/blender tests/run tests/test_cli.py
 
 test-reader: .venv-reader/.installed  ## the suite of a machine without Blender (numpy 2)
 	.venv-reader/bin/pytest -m "not blender"

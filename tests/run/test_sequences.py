@@ -51,8 +51,8 @@ zoom = camera("zoom", (0, -5, 0))
 key(zoom.data, "lens", {1: 40.0, 5: 80.0})
 flicker = camera("flicker", (0, -4, 0))
 key(flicker, "hide_render", {1: False, 4: True})
-for curves in (block.animation_data.action.fcurves for block in (mover, zoom.data)):
-    for curve in curves:
+for block in (mover, zoom.data):
+    for curve in block.animation_data.action.layers[0].strips[0].channelbags[0].fcurves:
         for point in curve.keyframe_points:
             point.interpolation = "LINEAR"
 scene.frame_set(4)
