@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from pixeltruth.blender.settings import hold_still
 from pixeltruth.blender.versions import compositor
 from pixeltruth.errors import JobError, SceneError
 from pixeltruth.manifest import ReportEntry
@@ -67,6 +68,7 @@ def silence(scene: bpy.types.Scene) -> list[ReportEntry]:
     """
     notes = [ReportEntry(object=scene.name, problem=problem) for problem in _switch_off(scene)]
     notes += _still_fluids(scene)
+    notes += hold_still(scene)
     render = scene.render
     render.use_compositing = render.use_sequencer = render.use_stamp = render.use_freestyle = False
     render.use_multiview = render.use_render_cache = False
@@ -78,6 +80,7 @@ def silence(scene: bpy.types.Scene) -> list[ReportEntry]:
         render.use_crop_to_border = True
     for layer in scene.view_layers:
         layer.use = layer == _rendered_layer(scene)
+        layer.samples, layer.cycles.use_denoising = 0, True  # a layer's own would win over the job's
     return notes
 
 
