@@ -87,11 +87,13 @@ def silence(scene: bpy.types.Scene) -> list[ReportEntry]:
 def _still_fluids(scene: bpy.types.Scene) -> list[ReportEntry]:
     """Switches off fluid domains without a cache: to evaluate one would simulate, and write, and may end Blender."""
     notes = []
-    for owner in scene.objects:
+    for owner in bpy.data.objects:
         for modifier in owner.modifiers:
             domain = modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN"
-            if domain and not modifier.domain_settings.has_cache_baked_any:
-                modifier.show_render = modifier.show_viewport = False
+            if not domain or modifier.domain_settings.has_cache_baked_any:
+                continue
+            modifier.show_render = modifier.show_viewport = False
+            if scene in owner.users_scene or not owner.users_scene:  # of no scene: it may be copied into this one
                 notes.append(
                     ReportEntry(object=owner.name, problem="its fluid is not baked: the domain is a plain mesh")
                 )

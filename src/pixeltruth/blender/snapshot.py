@@ -46,12 +46,14 @@ class Survey:
     Attributes:
         meshes, copies: What cameras see.
         opacities: Of the materials that are not opaque everywhere, by name.
+        objects: Full names of all objects that were evaluated.
         notes: What the rays will not see as Cycles does.
     """
 
     meshes: list[Mesh] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
     opacities: dict[str, Opacity] = field(default_factory=dict)
+    objects: frozenset[str] = frozenset()
     notes: list[ReportEntry] = field(default_factory=list)
 
 
@@ -68,7 +70,8 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
     Raises:
         SceneError: A value cannot be stored.
     """
-    found = Survey(notes=notes_on_all(depsgraph))
+    objects = frozenset(block.name_full for block in depsgraph.ids if isinstance(block, bpy.types.Object))
+    found = Survey(objects=objects, notes=notes_on_all(depsgraph))
     meshes: dict[int, int | None] = {}
     noted: set[tuple[str, str, bool, bool]] = set()
     opacities = Opacities(depsgraph)

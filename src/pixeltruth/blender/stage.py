@@ -16,6 +16,7 @@ from pixeltruth.blender.lights import add_lights, is_dark
 from pixeltruth.blender.meshes import mesh_sizes
 from pixeltruth.blender.missing import missing_files
 from pixeltruth.blender.owners import Owners, owners_of
+from pixeltruth.blender.physics import unbaked
 from pixeltruth.blender.plan import Cameras, PlannedView
 from pixeltruth.blender.session import blocked_drivers, run_setup, silence
 from pixeltruth.blender.snapshot import Survey, survey
@@ -81,6 +82,8 @@ class Stage:
                 self.scene.frame_set(frame)
             self.cameras.rest()
             self._moment = evaluate(self.scene, partial(self._read, frame))
+            found = self._moment.survey
+            found.notes += unbaked(self.scene, found.objects)
         return self._moment
 
     def _read(self, frame: int, graph: bpy.types.Depsgraph) -> Moment:
