@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from blender.arrange import add_camera, add_instance, add_object, collect
-from blender.build import add_box, job_for, save
+from blender.build import add_box, job_for, save, staged
 from pixeltruth.blender.evaluate import evaluate
 from pixeltruth.blender.snapshot import survey
-from pixeltruth.blender.stage import set_stage
 from pixeltruth.errors import SceneError
 
 pytestmark = pytest.mark.blender
@@ -137,14 +136,14 @@ def places(found):
 
 def states(path):
     """The stage of a scene at a frame that is set directly, and by how much stepping there gives something else."""
-    stage = set_stage(job_for(path, map_by=(), frame=FRAME))
+    stage = staged(job_for(path, map_by=(), frames=(FRAME,)))
     jumped = places(evaluate(stage.scene, lambda graph: survey(graph, (), {})))
-    stage = set_stage(job_for(path, map_by=(), frame=1))
+    stage = staged(job_for(path, map_by=(), frames=(1,)))
     for frame in range(1, FRAME + 1):
         stage.scene.frame_set(frame)
     stepped = places(evaluate(stage.scene, lambda graph: survey(graph, (), {})))
     away = np.abs(stepped - jumped).max() if stepped.shape == jumped.shape else np.inf
-    return set_stage(job_for(path, map_by=(), frame=FRAME)), away
+    return staged(job_for(path, map_by=(), frames=(FRAME,))), away
 
 
 @pytest.mark.parametrize(
@@ -170,9 +169,9 @@ def test_what_depends_on_the_frames_before_is_named(scene, tmp_path, build, prob
     stage, away = states(path)
     assert away > 1e-3
     assert [(entry.object, entry.problem) for entry in stage.report] == [("x", f"{problem} {DEPENDS}")]
-    assert set_stage(job_for(path, map_by=(), frame=1)).report == ()  # its start is what it is
+    assert staged(job_for(path, map_by=(), frames=(1,))).report == ()  # its start is what it is
     with pytest.raises(SceneError, match=r"--strict: 'x': its .* is not baked"):
-        set_stage(job_for(path, map_by=(), frame=FRAME, strict=True))
+        staged(job_for(path, map_by=(), frames=(FRAME,), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -192,8 +191,8 @@ def test_what_blender_gets_right_is_not_named(scene, tmp_path, build):
     assert stage.report == ()
 
 
-def problems(path, frame=FRAME):
-    return [entry.problem for entry in set_stage(job_for(path, map_by=(), frame=frame)).report]
+def problems(path, frames=(FRAME,)):
+    return [entry.problem for entry in staged(job_for(path, map_by=(), frames=(frame,))).report]
 
 
 def bake(cache):
@@ -270,7 +269,7 @@ def test_only_what_a_render_evaluates_is_named(scene, tmp_path):
     other = cloth()
     bpy.data.scenes.new("other").collection.objects.link(other)
     bpy.context.scene.collection.objects.unlink(other)
-    stage = set_stage(job_for(save(tmp_path), map_by=(), frame=FRAME))
+    stage = staged(job_for(save(tmp_path), map_by=(), frames=(FRAME,)))
     assert [(entry.object, entry.problem) for entry in stage.report] == [("copied", f"its cloth {DEPENDS}")]
 
 
@@ -289,7 +288,7 @@ def test_a_fluid_in_a_copied_collection_is_off_and_named(scene, tmp_path):
     domain.modifiers.new("fluid", "FLUID").fluid_type = "DOMAIN"
     add_instance("copy", collect("library", [domain]), location=(0, 3, 0))
     add_object("empty")
-    stage = set_stage(job_for(save(tmp_path), map_by=(), frame=3))
+    stage = staged(job_for(save(tmp_path), map_by=(), frames=(3,)))
     assert [(e.object, e.problem) for e in stage.report] == [
         ("domain", "its fluid is not baked: the domain is a plain mesh")
     ]

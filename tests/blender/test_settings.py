@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 
 from blender.arrange import add_balls, add_camera, add_object
-from blender.build import job_for, save
+from blender.build import job_for, save, staged
 from blender.passes import assert_same_ids
 from pixeltruth.blender import cycles
 from pixeltruth.blender.session import open_scene, silence
 from pixeltruth.blender.settings import hold_still
-from pixeltruth.blender.stage import set_stage
 
 pytestmark = pytest.mark.blender
 
@@ -115,7 +114,7 @@ def test_driven_settings_are_held_and_reported(scene, tmp_path):
 def test_looks_stay_animated_and_unreported(scene, tmp_path):
     key(scene.view_settings, exposure=(0.0, 9.0))
     key(scene.cycles, film_exposure=(1.0, 10.0), max_bounces=(1, 10))
-    stage = set_stage(job_for(save(tmp_path), map_by=(), frame=6))
+    stage = staged(job_for(save(tmp_path), map_by=(), frames=(6,)))
     assert stage.report == ()
     render_at(6)
     np.testing.assert_allclose(stage.scene.cycles.film_exposure, 6, atol=0.5)
@@ -154,7 +153,7 @@ def test_every_setting_of_ours_is_held(scene):
 
 def noise_of(path, tmp_path):
     """How much neighbouring pixels of a job's picture differ."""
-    stage = set_stage(job_for(path, rgb=True, map_by=()))
+    stage = staged(job_for(path, rgb=True, map_by=()))
     cycles.prepare(stage.scene, cycles.Quality(16, 0.01), "cpu")
     stage.aim(stage.views[0])
     picture = cycles.render_light(stage.scene, ("rgb",), seed=1, folder=tmp_path)["rgb"].astype(float)
@@ -182,7 +181,7 @@ def test_labels_follow_everything_that_is_animated(scene, tmp_path):
         key(owner, visible_camera=(number % 3 == 0, number % 3 != 0))
     path = save(tmp_path)
     for frame in (1, 5, 10):
-        stage = set_stage(job_for(path, map_by=(), frame=frame))
+        stage = staged(job_for(path, map_by=(), frames=(frame,)))
         maps, _ = assert_same_ids(stage, tmp_path)
         assert len(np.unique(maps["instance"])) > 4
         assert stage.report == ()

@@ -96,7 +96,8 @@ class Stage:
 
     def unseen(self) -> list[ReportEntry]:
         """What labels cannot see as the picture does, at no frame in particular; ask once a frame was evaluated."""
-        return [*self._absent, *missing_files(), *blocked_drivers()]
+        folders = [Path(file.path).parent for file in self.job.scene]
+        return [*self._absent, *missing_files(folders), *blocked_drivers()]
 
     def prepare_light(self) -> str | None:
         """Sets Cycles up where the job has pictures.
