@@ -191,7 +191,7 @@ def test_what_blender_gets_right_is_not_named(scene, tmp_path, build):
     assert stage.report == ()
 
 
-def problems(path, frames=(FRAME,)):
+def problems(path, frame=FRAME):
     return [entry.problem for entry in staged(job_for(path, map_by=(), frames=(frame,))).report]
 
 

@@ -1,5 +1,7 @@
 """A .blend may not do anything but be rendered: nothing in it runs, writes, or changes the picture afterwards."""
 
+import re
+
 import bpy
 import numpy as np
 import pytest
@@ -185,6 +187,46 @@ def test_damaged_file_is_one_line(scene, tmp_path, content):
         open_scene(path)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(str(path))
+
+
+def save_as_newer(path):
+    """Makes a .blend say that it is by the next version of Blender."""
+    content = path.read_bytes()
+    head = re.sub(rb"v(\d+)", lambda found: b"v%0*d" % (len(found[1]), int(found[1]) + 1), content[:20], count=1)
+    assert head != content[:20]
+    path.write_bytes(head + content[20:])
+
+
+def test_a_file_by_a_newer_blender_is_named(scene, tmp_path):
+    add_box("box")
+    path = save(tmp_path)
+    save_as_newer(path)
+    (entry,) = reopened(path).report
+    major, minor, known = bpy.app.version_file
+    assert entry.object == "scene.blend"
+    assert entry.problem == (
+        f"saved by a newer Blender (its file version is {major}.{minor + 1}.{known}, this one knows "
+        f"{major}.{minor}.{known}): part of it may be lost or look different"
+    )
+    with pytest.raises(SceneError, match=r"^--strict: 'scene\.blend': saved by a newer Blender"):
+        reopened(path, strict=True)
+
+
+def test_a_library_by_a_newer_blender_is_named(tmp_path):
+    add_box("cup")
+    source = save(tmp_path).rename(tmp_path / "library.blend")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(str(source), link=True) as (_, linked):
+        linked.objects = ["cup"]
+    bpy.context.scene.collection.objects.link(linked.objects[0])
+    bpy.context.scene.render.engine = "CYCLES"
+    add_camera()
+    path = save(tmp_path)
+    assert reopened(path).report == ()
+    save_as_newer(source)
+    (entry,) = reopened(path).report
+    assert entry.object == "library.blend"
+    assert "saved by a newer Blender" in entry.problem
 
 
 def test_missing_file(tmp_path):

@@ -2,7 +2,7 @@
 
 import runpy
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import bpy
@@ -34,6 +34,26 @@ def open_scene(path: Path) -> bpy.types.Scene:
         reason = reason.rpartition(f"{path}'")[2].lstrip(":, ")  # Blender repeats the path
         raise SceneError(f"{path}: Blender cannot open it: {reason}; give a whole .blend file") from error
     return bpy.context.scene
+
+
+def newer_files() -> list[ReportEntry]:
+    """A note on the open .blend and on each linked library that a newer Blender than this one has saved."""
+    files = [(Path(bpy.data.filepath).name, bpy.data.version)]
+    files += [(library.name, library.version) for library in bpy.data.libraries]
+    known = bpy.app.version_file
+    return [
+        ReportEntry(
+            object=name,
+            problem=f"saved by a newer Blender (its file version is {_dotted(version)}, this one knows "
+            f"{_dotted(known)}): part of it may be lost or look different",
+        )
+        for name, version in files
+        if tuple(version) > tuple(known)
+    ]
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))
 
 
 def run_setup(path: Path, scene: bpy.types.Scene) -> None:

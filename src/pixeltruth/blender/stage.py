@@ -18,7 +18,7 @@ from pixeltruth.blender.missing import missing_files
 from pixeltruth.blender.owners import Owners, owners_of
 from pixeltruth.blender.physics import unbaked
 from pixeltruth.blender.plan import Cameras, PlannedView
-from pixeltruth.blender.session import blocked_drivers, run_setup, silence
+from pixeltruth.blender.session import blocked_drivers, newer_files, run_setup, silence
 from pixeltruth.blender.snapshot import Survey, survey
 from pixeltruth.job import Job
 from pixeltruth.manifest import ReportEntry
@@ -97,7 +97,7 @@ class Stage:
     def unseen(self) -> list[ReportEntry]:
         """What labels cannot see as the picture does, at no frame in particular; ask once a frame was evaluated."""
         folders = [Path(file.path).parent for file in self.job.scene]
-        return [*self._absent, *missing_files(folders), *blocked_drivers()]
+        return [*self._absent, *newer_files(), *missing_files(folders), *blocked_drivers()]
 
     def prepare_light(self) -> str | None:
         """Sets Cycles up where the job has pictures.
