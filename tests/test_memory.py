@@ -4,7 +4,7 @@ import pytest
 
 from pixeltruth import memory
 from pixeltruth.errors import SceneError
-from pixeltruth.memory import MeshSize, available, require_room
+from pixeltruth.memory import ImageSize, MeshSize, available, require_room
 
 GIB = 2**30
 
@@ -88,6 +88,23 @@ def test_the_refusal_names_sizes_and_the_largest_meshes(monkeypatch):
         require_room(sizes, lit=False)
     assert str(refused.value) == (
         "the scene needs about 25.0 GB of memory for 100,000,000 triangles (most in 'd' 40,000,000, 'c' 30,000,000, "
-        "'b' 20,000,000), but 4.2 GB are available; make these meshes smaller, share one mesh among copies, or take a "
-        "machine with more memory"
+        "'b' 20,000,000), but 4.2 GB are available; make these smaller, share one mesh among copies, or take a machine "
+        "with more memory"
+    )
+
+
+def test_images_and_uv_maps_count(monkeypatch):
+    """Uv maps by what opacity reads, and for a picture by what there is; images by what is kept and is read at once."""
+    monkeypatch.setattr(memory.os, "cpu_count", lambda: 2)
+    mesh = MeshSize("a", 1000, 500, opacity_maps=1, uv_maps=3)
+    images = [ImageSize(name, kept=7_000 * n, passing=9_000 * n) for n, name in enumerate("abcd", 1)]
+    needed = 1000 * (250 + 48) + 500 * 56 + 70_000 + 9_000 * (3 + 4)
+    for lit, more in ((False, 0), (True, 1000 * (120 + 3 * 48) + 500 * 54)):
+        monkeypatch.setattr(memory, "available", lambda more=more: needed + more)
+        require_room([mesh], images, lit=lit)
+        monkeypatch.setattr(memory, "available", lambda more=more: needed + more - 1)
+        with pytest.raises(SceneError) as refused:
+            require_room([mesh], images, lit=lit)
+    assert "for 1,000 triangles (most in 'a' 1,000) and 0.0 GB of images (largest 'd', 'c', 'b'), but" in str(
+        refused.value
     )

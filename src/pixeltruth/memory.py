@@ -1,5 +1,6 @@
-"""Whether a scene fits into memory, judged by the sizes of its meshes before any of them is copied."""
+"""Whether a scene fits into memory, judged by the sizes of its meshes and images before any of them is copied."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pixeltruth.errors import SceneError
 # arrays and the caster's, Blender's triangulation and normals, Embree's hierarchy
 _TRIANGLE, _VERTEX = 250, 56
 _LIT_TRIANGLE, _LIT_VERTEX = 120, 54  # what Cycles takes beside them for a picture
+_UV_TRIANGLE = 48  # of a UV map, either that opacity reads or that Cycles may: twice what it holds
 
 _MEMINFO, _MEMBERSHIP, _CGROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 _LARGEST = 3
@@ -22,37 +24,64 @@ class MeshSize:
     Attributes:
         name: Of an object that has it.
         triangles, vertices: How many.
+        opacity_maps: How many of its UV maps opacity reads.
+        uv_maps: How many it has.
     """
 
     name: str
     triangles: int
     vertices: int
+    opacity_maps: int = 0
+    uv_maps: int = 0
 
     def needed(self, *, lit: bool) -> int:
         """Bytes that labels, and a picture where ``lit``, take at the highest point."""
-        needed = _TRIANGLE * self.triangles + _VERTEX * self.vertices
-        return needed + lit * (_LIT_TRIANGLE * self.triangles + _LIT_VERTEX * self.vertices)
+        needed = (_TRIANGLE + _UV_TRIANGLE * self.opacity_maps) * self.triangles + _VERTEX * self.vertices
+        picture = (_LIT_TRIANGLE + _UV_TRIANGLE * self.uv_maps) * self.triangles + _LIT_VERTEX * self.vertices
+        return needed + lit * picture
 
 
-def require_room(meshes: Sequence[MeshSize], *, lit: bool) -> None:
+@dataclass(frozen=True)
+class ImageSize:
+    """What an image takes.
+
+    Attributes:
+        name: Its own.
+        kept: Bytes until the end.
+        passing: Bytes beside them while it is read.
+    """
+
+    name: str
+    kept: int
+    passing: int
+
+
+def require_room(meshes: Sequence[MeshSize], images: Sequence[ImageSize] = (), *, lit: bool) -> None:
     """Refuses a scene that cannot fit.
 
     Args:
         meshes: The distinct meshes; copies of one take next to nothing.
+        images: What is read of them.
         lit: A picture is rendered as well.
 
     Raises:
-        SceneError: They need more memory than is available; names sizes and the largest meshes.
+        SceneError: They need more memory than is available; names sizes and the largest meshes and images.
     """
-    needed, room = sum(mesh.needed(lit=lit) for mesh in meshes), available()
+    textures = sum(image.kept for image in images)
+    # As many are read at once as there are cores
+    textures += sum(sorted((image.passing for image in images), reverse=True)[: os.cpu_count()])
+    needed, room = textures + sum(mesh.needed(lit=lit) for mesh in meshes), available()
     if room is None or needed <= room:
         return
     largest = sorted(meshes, key=lambda mesh: (-mesh.needed(lit=lit), mesh.name))[:_LARGEST]
     shown = ", ".join(f"{mesh.name!r} {mesh.triangles:,}" for mesh in largest)
+    what = f"{sum(mesh.triangles for mesh in meshes):,} triangles (most in {shown})"
+    if images:
+        names = dict.fromkeys(image.name for image in sorted(images, key=lambda image: (-image.kept, image.name)))
+        what += f" and {textures / 1e9:.1f} GB of images (largest {', '.join(map(repr, [*names][:_LARGEST]))})"
     raise SceneError(
-        f"the scene needs about {needed / 1e9:.1f} GB of memory for {sum(mesh.triangles for mesh in meshes):,} "
-        f"triangles (most in {shown}), but {room / 1e9:.1f} GB are available; make these meshes smaller, share one "
-        f"mesh among copies, or take a machine with more memory"
+        f"the scene needs about {needed / 1e9:.1f} GB of memory for {what}, but {room / 1e9:.1f} GB are available; "
+        f"make these smaller, share one mesh among copies, or take a machine with more memory"
     )
 
 

@@ -4,20 +4,7 @@ import bpy
 import numpy as np
 from jaxtyping import Float32
 
-from pixeltruth.memory import MeshSize
 from pixeltruth.snapshot import Mesh
-
-
-def mesh_sizes(depsgraph: bpy.types.Depsgraph) -> list[MeshSize]:
-    """How large the distinct meshes of a dependency graph are, without triangulating or copying any."""
-    sizes: dict[int, MeshSize] = {}
-    for entry in depsgraph.object_instances:
-        owner = entry.object
-        if owner.type == "MESH" and owner.data.as_pointer() not in sizes:
-            data = owner.data
-            triangles = len(data.loops) - 2 * len(data.polygons)  # a polygon of n corners is n - 2 triangles
-            sizes[data.as_pointer()] = MeshSize(owner.name, triangles, len(data.vertices))
-    return list(sizes.values())
 
 
 def read_mesh(data: bpy.types.Mesh) -> Mesh:

@@ -65,7 +65,7 @@ def _missing_links() -> Iterator[tuple[str, str, str]]:
 def _missing_images() -> Iterator[tuple[str, str, str]]:
     for image in bpy.data.images:
         if image.users > 0 and image.source in _FROM_FILES and image.filepath and image.packed_file is None:
-            gone = [path for path in _files_of(image) if not _is_there(path, image)]
+            gone = [path for path in files_of(image) if not _is_there(path, image)]
             if gone:
                 yield image.name, "texture", gone[0]
 
@@ -73,7 +73,8 @@ def _missing_images() -> Iterator[tuple[str, str, str]]:
 _FROM_FILES = {"FILE", "SEQUENCE", "MOVIE", "TILED"}
 
 
-def _files_of(image: bpy.types.Image) -> list[str]:
+def files_of(image: bpy.types.Image) -> list[str]:
+    """The paths of an image's files, as Blender states them: one, or one of each tile."""
     if image.source != "TILED":
         return [image.filepath]
     return [_tile(image.filepath, tile.number) for tile in image.tiles]

@@ -34,10 +34,11 @@ class Opacities:
 
     Args:
         depsgraph: Whose evaluated node trees are read: values may be animated or driven.
+        images: Where pixels come from.
     """
 
-    def __init__(self, depsgraph: bpy.types.Depsgraph) -> None:
-        self._depsgraph, self._images = depsgraph, Images()
+    def __init__(self, depsgraph: bpy.types.Depsgraph, images: Images | None = None) -> None:
+        self._depsgraph, self._images = depsgraph, images or Images()
         self._known: dict[str, Finding] = {}
 
     def of(self, material: bpy.types.Material | None) -> Finding:

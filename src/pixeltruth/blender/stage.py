@@ -11,9 +11,9 @@ from pixeltruth import labels
 from pixeltruth.blender import cycles
 from pixeltruth.blender.chains import stored
 from pixeltruth.blender.evaluate import evaluate
+from pixeltruth.blender.footprint import footprint
 from pixeltruth.blender.importers import open_files
 from pixeltruth.blender.lights import add_lights, is_dark
-from pixeltruth.blender.meshes import mesh_sizes
 from pixeltruth.blender.missing import missing_files
 from pixeltruth.blender.owners import Owners, owners_of
 from pixeltruth.blender.physics import unbaked
@@ -88,7 +88,7 @@ class Stage:
 
     def _read(self, frame: int, graph: bpy.types.Depsgraph) -> Moment:
         job = self.job
-        require_room(mesh_sizes(graph), lit=job.needs_light)
+        require_room(*footprint(graph, lit=job.needs_light), lit=job.needs_light)
         found = survey(graph, job.map_by, self.labels)
         owners = owners_of(found, job.property_keys, job.default_values)
         dark = job.needs_light and is_dark(graph)
