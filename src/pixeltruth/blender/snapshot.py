@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, UInt32
 
 from pixeltruth.blender.chains import ChainReader
+from pixeltruth.blender.layers import most_layers
 from pixeltruth.blender.meshes import read_mesh, read_uvs, surface_materials
 from pixeltruth.blender.opacity import Opacities
 from pixeltruth.blender.unseen import notes_on, notes_on_all
@@ -102,8 +103,21 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
     found = _without_flat_placements(found)
     # Where two surfaces coincide the first copy is seen: the order must not be Blender's, which varies
     found.copies.sort(key=lambda copy: key_order(copy.chain[0].key))
+    found.notes += _notes_on_layers(found, depsgraph.scene)
     found.notes.sort(key=lambda note: (note.object, note.problem))  # Blender's order varies from run to run
     return found
+
+
+def _notes_on_layers(found: Survey, scene: bpy.types.Scene) -> list[ReportEntry]:
+    limit = scene.cycles.transparent_max_bounces
+    copies = [(found.meshes[copy.mesh], copy.slots) for copy in found.copies] if found.opacities else []
+    if most_layers(copies, found.opacities, enough=limit) <= limit:
+        return []
+    problem = (
+        f"rays may meet more see-through surfaces in a row than its {limit} transparent bounces: "
+        f"behind that many the picture ends, the maps go on"
+    )
+    return [ReportEntry(object=scene.name, problem=problem)]
 
 
 def _add_mesh(found: Survey, data: bpy.types.Mesh) -> int | None:
