@@ -17,6 +17,20 @@ settings: 1920x1080 pixels, frame 1, a black world, and its view transform (AgX)
 A file that is damaged, or has neither surface nor light nor camera, is refused. A texture, material file, linked
 library, cache, font or USD reference that is missing is named in the run's output and in the dataset; `--strict`
 refuses it. The SHA-256 sums by which a run knows its scene again are of the given files, not of what they refer to.
+
+A `.blend` that a newer Blender has saved is opened, and named: part of it may be lost. Keyframes and drivers on render
+settings (samples, seed, denoising, dither, film, simplify ...) are off, and named: pictures take what the file stores or
+the job asks for. Everything else moves as the file says, and labels follow.
+
+Physics that is not baked (cloth, soft and rigid bodies, particles, dynamic paint, simulation zones) is named at every
+frame after its start: its state would depend on the frames visited before. Bake it, into the file or beside it. A fluid
+that is not baked is switched off.
+
+A copy that is scaled flat stays in the maps, without thickness; where other objects use its mesh as well, Blender may
+leave it out of the picture, and it is named. One that is scaled to a line or a point is nowhere.
+
+A scene that needs more memory than there is (or than its control group may take) is refused before it is read, with the
+number of triangles, the gigabytes of images, and the largest of both.
 """
 
 import hashlib
