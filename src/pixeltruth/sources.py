@@ -19,8 +19,8 @@ library, cache, font or USD reference that is missing is named in the run's outp
 refuses it. The SHA-256 sums by which a run knows its scene again are of the given files, not of what they refer to.
 
 A `.blend` that a newer Blender has saved is opened, and named: part of it may be lost. Keyframes and drivers on render
-settings (samples, seed, denoising, dither, film, simplify ...) are off, and named: pictures take what the file stores or
-the job asks for. Everything else moves as the file says, and labels follow.
+settings (samples, seed, denoising, dither, film, simplify ...) are off, and named: pictures take what the file has
+stored or the job asks for. Everything else moves as the file says, and labels follow.
 
 Physics that is not baked (cloth, soft and rigid bodies, particles, dynamic paint, simulation zones) is named at every
 frame after its start: its state would depend on the frames visited before. Bake it, into the file or beside it. A fluid
