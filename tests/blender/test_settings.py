@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from blender.arrange import add_balls, add_camera, add_object
-from blender.build import job_for, save, staged
+from blender.build import geometry, job_for, save, staged
 from blender.passes import assert_same_ids
 from pixeltruth.blender import cycles
 from pixeltruth.blender.session import open_scene, silence
@@ -185,3 +185,21 @@ def test_labels_follow_everything_that_is_animated(scene, tmp_path):
         maps, _ = assert_same_ids(stage, tmp_path)
         assert len(np.unique(maps["instance"])) > 4
         assert stage.report == ()
+
+
+def test_blur_of_the_picture_is_in_no_label(scene, tmp_path):
+    """Depth of field and motion blur, whatever part of the exposure the frame is in, are the picture's alone."""
+    camera = scene.camera
+    key(camera, location=((0, -9, 0.5), (3, -7, 0.5)))
+    key(bpy.data.objects["ball 1"], location=((-3, 0, 0), (3, 0, 0)))
+    maps = geometry(job_for(save(tmp_path), map_by=(), frames=(5,)))[1]
+    scene = bpy.context.scene
+    scene.camera.data.dof.use_dof, scene.camera.data.dof.aperture_fstop = True, 0.1
+    scene.render.use_motion_blur, scene.render.motion_blur_position = True, "END"
+    scene.cycles.rolling_shutter_type = "TOP"
+    path = save(tmp_path)
+    stage, blurred = geometry(job_for(path, map_by=(), frames=(5,)))
+    assert stage.report == ()
+    for name, values in maps.items():
+        np.testing.assert_array_equal(blurred[name], values, err_msg=name)
+    assert len(np.unique(maps["instance"])) > 4
