@@ -118,8 +118,9 @@ TAKE = """
 import os, sys
 from pathlib import Path
 from pixeltruth.blender import stage
+from pixeltruth.blender.census import plan_scene
 from pixeltruth.job import Job
-from pixeltruth.run.views import ViewMaker
+from pixeltruth.run.views import Place, ViewMaker
 
 needed = {}
 def memory(name):
@@ -133,8 +134,12 @@ stage.require_room = note
 scene, lit, folder = sys.argv[1], sys.argv[2] == "lit", Path(sys.argv[3])
 job = Job.of(scene, folder, outputs=("rgb", "instance") if lit else ("instance",), resolution=(32, 32), samples=1)
 made = stage.set_stage(job)
-maker = ViewMaker(job, made, scratch=folder)
-maker.write(made.views[0], folder, maker.light(made.views[0]))
+plan = plan_scene(made)
+place = Place(1, folder, folder)
+maker = ViewMaker(made, plan.manifest, plan.rows, place=place, device=made.prepare_light())
+shot = maker.shoot(made.frames[0])
+for name, view in shot.views.items():
+    maker.write(shot, name, maker.light(view))
 print(needed["bytes"], memory("VmHWM") - needed["before"], file=sys.stderr)
 sys.stderr.flush()
 os._exit(0)
