@@ -15,6 +15,7 @@ from blender.test_importers import HEAD, export, pinhole, triangle, usda
 from pixeltruth.blender.missing import missing_files, seen_from
 from pixeltruth.errors import SceneError
 from pixeltruth.job import Job
+from pixeltruth.provenance import entry_of
 
 pytestmark = pytest.mark.blender
 
@@ -296,7 +297,7 @@ def test_no_manifest_says_where_on_this_machine_a_scene_lies(tmp_path):
     job = Job.of([scene, part, thing], tmp_path / "dataset", outputs=("depth",))
     manifest = staged(job).plan.manifest
     assert len(manifest.report) >= 5
-    for text in (manifest.model_dump_json(), json.dumps(job.identity())):
+    for text in (manifest.model_dump_json(), json.dumps(entry_of(job, tmp_path / "dataset"))):
         assert str(tmp_path) not in text
 
 
