@@ -1,12 +1,17 @@
 """Light: what a picture is in closed form, and that it lies on its labels."""
 
+import itertools
+from pathlib import Path
+
 import bpy
+import mathutils
 import numpy as np
 import pytest
 
 import oracle
 from blender.build import add_box, add_mesh, job_for, save, staged
 from pixeltruth.blender import cycles
+from pixeltruth.blender.evaluate import evaluate
 from pixeltruth.blender.versions import make_of_nodes
 from pixeltruth.raycast import Caster, render_geometry
 
@@ -14,6 +19,7 @@ pytestmark = pytest.mark.blender
 
 COLOR = np.array([0.2, 0.5, 0.8])
 LOOK_DOWN = oracle.placement((0, 0, 5)) @ np.diag([1.0, -1, -1, 1])
+RIGHT = tuple(map(tuple, (oracle.placement((1, 0, 5)) @ np.diag([1.0, -1, -1, 1])).tolist()))
 CAMERA = oracle.Pinhole(48, 36, 50.0, 50.0, 23.5, 17.5, LOOK_DOWN)
 
 
@@ -102,3 +108,119 @@ def test_gpu_is_refused_where_there_is_none(empty_scene, tmp_path):
     with pytest.raises(JobError, match="Cycles sees no GPU here"):
         cycles.prepare(empty_scene, cycles.PRESETS["draft"], "gpu")
     assert cycles.prepare(empty_scene, cycles.PRESETS["draft"], "auto") == "CPU"
+
+
+DISAGREEING = {
+    "samples": 3, "use_sample_subset": True, "sample_offset": 5, "sample_subset_length": 2,
+    "use_adaptive_sampling": False, "adaptive_threshold": 0.5, "adaptive_min_samples": 99, "time_limit": 1.0,
+    "use_light_tree": False, "use_denoising": False, "denoising_input_passes": "RGB", "denoising_prefilter": "NONE",
+    "denoising_quality": "FAST", "sampling_pattern": "TABULATED_SOBOL", "use_animated_seed": True,
+}  # fmt: skip
+"""What a file may set that a quality decides."""
+
+BOUNCES = {
+    "max_bounces": 9, "diffuse_bounces": 1, "glossy_bounces": 2, "transmission_bounces": 3, "volume_bounces": 6,
+    "transparent_max_bounces": 5,
+}  # fmt: skip
+
+
+def disagree(scene):
+    """Sets everything a quality decides to something else; the view layer too."""
+    for name, value in (DISAGREEING | BOUNCES).items():
+        setattr(scene.cycles, name, value)
+    scene.view_layers[0].samples, scene.view_layers[0].cycles.use_denoising = 2, False
+    scene.render.use_persistent_data = False
+
+
+def documented():
+    """The rows of the table in docs/quality.md: name -> samples, noise threshold, guides."""
+    lines = (Path(__file__).resolve().parents[2] / "docs/quality.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| `")]
+    return {name: (int(samples), float(noise), guides) for name, samples, noise, guides, *_ in rows}
+
+
+@pytest.mark.parametrize("name", cycles.PRESETS)
+def test_a_preset_sets_what_is_documented_whatever_the_file_says(empty_scene, name):
+    disagree(empty_scene)
+    cycles.prepare(empty_scene, cycles.PRESETS[name], "cpu")
+    samples, noise, guides = documented()[name]
+    assert empty_scene.render.engine == "CYCLES"
+    assert empty_scene.render.use_persistent_data
+    found = {setting: getattr(empty_scene.cycles, setting) for setting in DISAGREEING}
+    found["adaptive_threshold"] = round(found["adaptive_threshold"], 6)  # Blender keeps float32
+    del found["sample_offset"], found["sample_subset_length"]
+    assert found == {
+        "samples": samples, "use_sample_subset": False,
+        "use_adaptive_sampling": True, "adaptive_threshold": noise, "adaptive_min_samples": 0, "time_limit": 0,
+        "use_light_tree": True, "use_denoising": True, "denoising_input_passes": "RGB_ALBEDO_NORMAL",
+        "denoising_prefilter": guides, "denoising_quality": "HIGH", "sampling_pattern": "BLUE_NOISE",
+        "use_animated_seed": False,
+    }  # fmt: skip
+    assert empty_scene.cycles.denoiser == "OPENIMAGEDENOISE"
+    assert {setting: getattr(empty_scene.cycles, setting) for setting in BOUNCES} == BOUNCES
+
+
+def lit_box(scene):
+    """A box that one lamp lights: a picture with noise."""
+    box = add_box("box", category_id=1)
+    lamp = bpy.data.objects.new("lamp", bpy.data.lights.new("lamp", "POINT"))
+    lamp.location, lamp.data.energy, lamp.data.shadow_soft_size = (3, -2, 4), 900.0, 2.0
+    scene.collection.objects.link(lamp)
+    return box
+
+
+def picture(stage, view, tmp_path):
+    stage.aim(view)
+    return cycles.render_light(stage.scene, ("rgb", "radiance"), seed=3, folder=tmp_path)["radiance"]
+
+
+def test_sampling_and_denoising_in_the_file_do_not_reach_the_picture(empty_scene, tmp_path):
+    lit_box(empty_scene)
+    pictures = []
+    for change in (lambda scene: None, disagree):
+        change(empty_scene)
+        for setting, value in BOUNCES.items():
+            setattr(empty_scene.cycles, setting, value)
+        stage = staged(job_for(save(tmp_path), CAMERA, rgb=True))
+        cycles.prepare(stage.scene, cycles.Quality(4, 0.1, "FAST"), "cpu")
+        pictures.append(picture(stage, stage.views[0], tmp_path))
+        empty_scene = stage.scene
+    assert np.ptp(pictures[0]) > 0.1
+    np.testing.assert_array_equal(*pictures)
+
+
+CHANGES = {
+    "moved": lambda box: box.location.__setitem__(0, 0.5),
+    "another time": lambda box: bpy.context.scene.frame_set(9),
+    "another shape": lambda box: box.data.transform(mathutils.Matrix.Scale(0.5, 4)),
+    "smoothed": lambda box: setattr(box.modifiers.new("smooth", "SUBSURF"), "render_levels", 2),
+    "lit more": lambda box: setattr(bpy.data.lights["lamp"], "energy", 2000.0),
+    "gone": lambda box: setattr(box, "hide_render", True),
+}
+
+
+def changing(path, tmp_path, *, persistent):
+    """A picture of the file from two places, then one after each change, with an evaluation of ours before it."""
+    job = job_for(path, CAMERA, rgb=True)
+    place = job.cameras[0].model_copy(update={"name": "right", "world_from_camera": RIGHT})
+    stage = staged(job.model_copy(update={"cameras": (*job.cameras, place)}))
+    cycles.prepare(stage.scene, cycles.Quality(2, 0.1, "FAST"), "cpu")
+    stage.scene.render.use_persistent_data = persistent
+    pictures = [picture(stage, view, tmp_path) for view in stage.views]
+    for change in CHANGES.values():
+        change(bpy.data.objects["box"])
+        evaluate(stage.scene, lambda graph: len(graph.object_instances))
+        pictures.append(picture(stage, stage.views[0], tmp_path))
+    return pictures
+
+
+def test_what_stays_in_memory_between_pictures_follows_every_change(empty_scene, tmp_path):
+    box = lit_box(empty_scene)
+    for frame, height in ((1, 0.0), (9, 0.7)):
+        box.location.z = height
+        box.keyframe_insert("location", index=2, frame=frame)
+    path = save(tmp_path)
+    kept, anew = (changing(path, tmp_path, persistent=persistent) for persistent in (True, False))
+    for before, after in itertools.pairwise(anew):
+        assert (before != after).any()  # each change shows
+    np.testing.assert_array_equal(kept, anew)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import bpy
 import numpy as np
@@ -17,19 +17,25 @@ _BACKENDS = ("OPTIX", "CUDA", "HIP", "ONEAPI", "METAL")
 
 @dataclass(frozen=True)
 class Quality:
-    """How much Cycles works for a picture.
+    """How much Cycles works for a picture; what a picture shows stays the file's, bounces included.
 
     Attributes:
         samples: At most this many per pixel.
         noise: Adaptive sampling stops a pixel below this noise.
+        guides: FAST denoises the picture by the albedo and normals as sampled, ACCURATE denoises these two first.
     """
 
     samples: int
     noise: float
+    guides: Literal["FAST", "ACCURATE"] = "ACCURATE"
 
 
-PRESETS = {"draft": Quality(16, 0.1), "standard": Quality(64, 0.02), "reference": Quality(1024, 0.005)}
-"""Named qualities; all are denoised by Open Image Denoise guided by albedo and normals."""
+PRESETS = {
+    "draft": Quality(8, 0.1, "FAST"),
+    "standard": Quality(40, 0.02),
+    "reference": Quality(1024, 0.01),
+}
+"""Named qualities; `make bench-rgb` measures them, docs/quality.md tells what they are worth."""
 
 
 def prepare(scene: bpy.types.Scene, quality: Quality, device: str) -> str:
@@ -37,7 +43,7 @@ def prepare(scene: bpy.types.Scene, quality: Quality, device: str) -> str:
 
     Args:
         scene: Its engine becomes Cycles; bounces, film, world and colour management stay the file's.
-        quality: Samples and noise threshold.
+        quality: What the samples and the denoiser are set to.
         device: `cpu`, `gpu`, or `auto` for the GPU where there is one.
 
     Returns:
@@ -48,16 +54,24 @@ def prepare(scene: bpy.types.Scene, quality: Quality, device: str) -> str:
     """
     scene.render.engine = "CYCLES"
     cycles = scene.cycles
-    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = quality.samples, True, quality.noise
-    cycles.adaptive_min_samples, cycles.time_limit = 0, 0.0
-    cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
-    cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
-    cycles.use_animated_seed = False
+    cycles.samples, cycles.use_sample_subset = quality.samples, False
+    cycles.use_adaptive_sampling, cycles.adaptive_threshold = True, quality.noise
+    cycles.adaptive_min_samples, cycles.time_limit, cycles.use_animated_seed = 0, 0.0, False
+    cycles.sampling_pattern, cycles.use_light_tree = "BLUE_NOISE", True
+    scene.render.use_persistent_data = True  # or modifiers, hierarchies and textures are made anew for every view
     name = _enable_gpu() if device != "cpu" else None
     if name is None and device == "gpu":
         raise JobError("--device gpu: Cycles sees no GPU here; use --device cpu or auto")
     cycles.device = "CPU" if name is None else "GPU"
+    _denoise(scene, quality.guides, gpu=name is not None)
     return name or "CPU"
+
+
+def _denoise(scene: bpy.types.Scene, guides: str, *, gpu: bool) -> None:
+    cycles = scene.cycles
+    cycles.use_denoising, cycles.denoiser, cycles.denoising_use_gpu = True, "OPENIMAGEDENOISE", gpu
+    cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
+    cycles.denoising_prefilter, cycles.denoising_quality = guides, "HIGH"
 
 
 def gpus() -> list[str]:

@@ -16,8 +16,12 @@ _DECIDED_OF_CYCLES = frozenset(
         "adaptive_threshold",
         "denoiser",
         "denoising_input_passes",
+        "denoising_prefilter",
+        "denoising_quality",
+        "denoising_use_gpu",
         "device",
         "samples",
+        "sampling_pattern",
         "seed",
         "time_limit",
         "use_adaptive_sampling",
@@ -25,6 +29,8 @@ _DECIDED_OF_CYCLES = frozenset(
         "use_camera_cull",
         "use_denoising",
         "use_distance_cull",
+        "use_light_tree",
+        "use_sample_subset",
     }
 )
 """What `cycles.prepare` and `session.silence` set; how a picture looks beyond that stays the file's, and animated."""

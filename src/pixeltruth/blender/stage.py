@@ -1,7 +1,7 @@
 """A scene made ready to render: opened, lit, silenced. `Stage.at` evaluates it at one frame."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -112,7 +112,7 @@ class Stage:
             return None
         quality = cycles.PRESETS[self.job.quality]
         if self.job.samples is not None:
-            quality = cycles.Quality(self.job.samples, quality.noise)
+            quality = replace(quality, samples=self.job.samples)
         return cycles.prepare(self.scene, quality, self.job.device)
 
     def aim(self, view: PlannedView) -> None:
