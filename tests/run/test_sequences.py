@@ -20,6 +20,9 @@ def begin():
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = 64, 48
+    sun = bpy.data.objects.new("sun", bpy.data.lights.new("sun", "SUN"))
+    sun.rotation_euler = (1.2, 0, 0.3)
+    scene.collection.objects.link(sun)
     return scene
 def box(name, location, **properties):
     bpy.ops.mesh.primitive_cube_add(location=location)
@@ -214,6 +217,16 @@ def test_many_scenes_make_one_dataset(many):
     seeds = [view.metadata["noise_seed"] for view in many]
     assert len(set(seeds)) == 3
     assert not (many.path / ".pixeltruth").exists()
+
+
+def test_a_picture_is_the_same_alone_and_in_a_sequence(many, scenes, tmp_path):
+    """What Cycles keeps of one view must not show in the next."""
+    options = {"quality": "draft", "samples": 1, "outputs": "rgb,alpha", "camera_names": "zoom"}
+    moving = pixeltruth.render(scenes / "moving.blend", tmp_path / "both", frames=[2, 4], **options)
+    (alone,) = pixeltruth.render(scenes / "moving.blend", tmp_path / "alone", frames=4, **options)
+    np.testing.assert_array_equal(alone.rgb, moving[1].rgb)
+    np.testing.assert_array_equal(alone.rgb, many.scenes[0][1].rgb)
+    assert (moving[0].rgb != moving[1].rgb).any()
 
 
 def test_a_dataset_repeats_its_job(many, tmp_path):
