@@ -12,6 +12,7 @@ from pixeltruth.blender.layers import most_layers
 from pixeltruth.blender.meshes import read_mesh, read_uvs, surface_materials
 from pixeltruth.blender.opacity import Opacities
 from pixeltruth.blender.unseen import notes_on, notes_on_all
+from pixeltruth.blender.versions import LAYERS_PASSED_BELOW_LIMIT
 from pixeltruth.identity import Chain, key_order
 from pixeltruth.manifest import ReportEntry
 from pixeltruth.snapshot import Mesh, Opacity
@@ -111,11 +112,12 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
 def _notes_on_layers(found: Survey, scene: bpy.types.Scene) -> list[ReportEntry]:
     limit = scene.cycles.transparent_max_bounces
     copies = [(found.meshes[copy.mesh], copy.slots) for copy in found.copies] if found.opacities else []
-    if most_layers(copies, found.opacities, enough=limit) <= limit:
+    passed = limit - LAYERS_PASSED_BELOW_LIMIT
+    if most_layers(copies, found.opacities, enough=passed) <= max(passed, 0):
         return []
     problem = (
-        f"rays may meet more see-through surfaces in a row than its {limit} transparent bounces: "
-        f"behind that many the picture ends, the maps go on"
+        f"rays may meet more see-through surfaces in a row than its {limit} transparent bounces let through: "
+        f"the picture ends there, the maps go on"
     )
     return [ReportEntry(object=scene.name, problem=problem)]
 

@@ -14,6 +14,9 @@ input of a group passes its own value on, and a link behind which there is only 
 none. Before, every socket on the way converts, and where nothing is linked there is no value.
 """
 
+LAYERS_PASSED_BELOW_LIMIT = 1 if FROM_5_0 else 0
+"""How many fewer see-through surfaces than its transparent bounces a path passes: from 5.0 the last bounce ends it."""
+
 Block = TypeVar("Block", bound=bpy.types.ID)
 
 
