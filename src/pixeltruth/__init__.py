@@ -1,6 +1,7 @@
 """Synthetic ground truth you can prove: exact labels for every pixel of a Blender scene.
 
-`render` makes a dataset, `load` opens one, `check` holds it against the laws it must obey.
+`render` makes a dataset, `load` opens one, `check` holds it against the laws it must obey, `export_dataset` writes it
+in the layout of another tool.
 """
 
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from pixeltruth.errors import (
 from pixeltruth.problem import Problem
 
 if TYPE_CHECKING:
+    from pixeltruth.export import export_dataset
     from pixeltruth.run.api import render, render_job
 del TYPE_CHECKING
 
@@ -40,18 +42,22 @@ __all__ = [
     "SceneError",
     "Viewpoint",
     "check",
+    "export_dataset",
     "load",
     "render",
     "render_job",
 ]
 
 
-def __getattr__(name: str) -> object:
-    """`render` and `render_job`, loaded when first used: a reader of datasets needs none of it."""
-    if name in ("render", "render_job"):
-        from pixeltruth.run import api
+_LAZY = {"export_dataset": "pixeltruth.export", "render": "pixeltruth.run.api", "render_job": "pixeltruth.run.api"}
 
-        return getattr(api, name)
+
+def __getattr__(name: str) -> object:
+    """What only writers need, loaded when first used."""
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'pixeltruth' has no attribute {name!r}")
 
 

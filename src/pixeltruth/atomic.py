@@ -1,12 +1,12 @@
-"""Files that appear whole or not at all, whatever happens to the process, the disk or the power."""
+"""Files that appear whole or not at all, whatever happens to process, disk or power; folders that one process holds."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
-from pixeltruth.errors import FormatError
+from pixeltruth.errors import FormatError, JobError
 
 
 @contextmanager
@@ -46,3 +46,23 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def hold(lock: IO[Any], folder: Path) -> None:
+    """Take the lock of a folder that only one process may write to; the system lets go of it when the process ends.
+
+    Args:
+        lock: An open file in the folder, which is closed to let go.
+        folder: The folder, for the error.
+
+    Raises:
+        JobError: Another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise JobError(f"{folder}: another run is writing into this folder; wait for it or choose another") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from pixeltruth import options
+from pixeltruth import cli_export, options
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 
 if TYPE_CHECKING:
@@ -252,6 +252,9 @@ def _material_names(dataset: "Dataset") -> dict[int, str]:
     if len(manifests) != 1 or manifests[0] is None:
         return {}
     return {entry.id: entry.name or "no material" for entry in manifests[0].materials}
+
+
+app.command(cli_export.app)
 
 
 @app.command

@@ -90,7 +90,7 @@ def difference(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]
     changes: list[str] = []
     for number, (one, other) in enumerate(zip(old, new, strict=True), 1):
         where = f"scenes[{number}]" if len(new) > 1 else ""
-        changes += _changes(_identity(one), _identity(other), where)
+        changes += differences(_identity(one), _identity(other), where)
     more = [f"and {len(changes) - _MAX_CHANGES} more"] if len(changes) > _MAX_CHANGES else []
     return "; ".join(changes[:_MAX_CHANGES] + more)
 
@@ -106,13 +106,19 @@ def _identity(entry: Mapping[str, Any]) -> Entry:
 _ABSENT = object()
 
 
-def _changes(old: Any, new: Any, where: str) -> Iterable[str]:
+def differences(old: Any, new: Any, where: str = "") -> Iterable[str]:
+    """What differs between two values of JSON, each as ``key.inside[0]: old -> new``.
+
+    Args:
+        old, new: The values.
+        where: Key of the values in what they are part of.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            yield from _changes(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{where}.{key}".lstrip("."))
+            yield from differences(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{where}.{key}".lstrip("."))
     elif _are_records(old) and _are_records(new) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _changes(one, other, f"{where}[{index}]")
+            yield from differences(one, other, f"{where}[{index}]")
     elif type(old) is not type(new) or old != new:
         yield f"{where}: {_told(old)} -> {_told(new)}"
 

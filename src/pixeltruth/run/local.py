@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from pixeltruth.atomic import hold
 from pixeltruth.errors import FormatError, JobError, RenderError
 from pixeltruth.job import Job
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, read_json
@@ -95,7 +96,7 @@ def _work_folder(output: Path) -> Iterator[Path]:
     except OSError as error:
         raise FormatError(output, f"cannot be written: {error.strerror or error}") from error
     with lock:
-        _hold(lock, output)
+        hold(lock, output)
         try:
             yield work
         except BaseException as error:
@@ -111,18 +112,6 @@ def _work_folder(output: Path) -> Iterator[Path]:
                     folder.rmdir()
             raise
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _hold(lock: IO[str], output: Path) -> None:
-    """Takes the lock of a folder; the system lets go of it when this process ends, however it does."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise JobError(f"{output}: another run is writing into this folder; wait for it or choose another") from None
 
 
 def _put_back(output: Path, folder: Path) -> None:

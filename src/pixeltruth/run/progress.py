@@ -1,4 +1,4 @@
-"""The progress of a run on a terminal: views done, rate, time left. Elsewhere only notes on the scene are said."""
+"""The progress of a run or an export on a terminal: views done, rate, time left. Elsewhere only notes are said."""
 
 import sys
 from collections.abc import Sequence
@@ -13,15 +13,24 @@ _MAX_NOTES = 20
 
 
 class _Rate(TextColumn):
-    """Views a second, or seconds a view where that is the larger number."""
+    """Views a second, or seconds a view where that is the larger number.
 
-    def __init__(self) -> None:
+    Args:
+        counted: What is counted, in the plural.
+    """
+
+    def __init__(self, counted: str) -> None:
         super().__init__("")
+        self._counted = counted
 
     def render(self, task: Any) -> Any:
         speed = task.finished_speed or task.speed
-        text = "" if not speed else f"{speed:.1f} views/s" if speed >= 1 else f"{1 / speed:.1f} s/view"
+        text = "" if not speed else self._rate(speed)
         return super().render(task).append(text)
+
+    def _rate(self, speed: float) -> str:
+        one = self._counted.removesuffix("s")
+        return f"{speed:.1f} {self._counted}/s" if speed >= 1 else f"{1 / speed:.1f} s/{one}"
 
 
 class Progress:
@@ -29,14 +38,23 @@ class Progress:
 
     Args:
         shown: None shows it where standard error is a terminal.
+        doing: What is being done before anything is counted.
+        counted: What is counted, in the plural.
     """
 
-    def __init__(self, *, shown: bool | None = None) -> None:
+    def __init__(self, *, shown: bool | None = None, doing: str = "opening the scene", counted: str = "views") -> None:
         self.console = Console(stderr=True)
         shown = sys.stderr.isatty() if shown is None else shown
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-        self._bar = RichProgress(*columns, console=self.console, disable=not shown)
-        self._task = self._bar.add_task("opening the scene", total=None)
+        self._counted = counted
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(counted),
+            TimeRemainingColumn(),
+        )
+        self._bar = RichProgress(*columns, TimeRemainingColumn(), console=self.console, disable=not shown)
+        self._task = self._bar.add_task(doing, total=None)
 
     def __enter__(self) -> "Progress":
         self._bar.start()
@@ -52,12 +70,12 @@ class Progress:
         self._bar.update(self._task, description=text)
 
     def start(self, *, total: int, finished: int, notes: Sequence[str]) -> None:
-        """Views are planned; what the rays will not see, or what was switched off, is said above the bar."""
+        """The number is known; what the rays will not see, or what was switched off, is said above the bar."""
         for note in notes[:_MAX_NOTES]:
             self.console.print(f"note: {note}", highlight=False, markup=False)
         if len(notes) > _MAX_NOTES:
             self.console.print(f"note: and {len(notes) - _MAX_NOTES} more; pixeltruth info lists them all")
-        self._bar.reset(self._task, total=total, completed=finished, description="views")
+        self._bar.reset(self._task, total=total, completed=finished, description=self._counted)
 
     def set(self, finished: int) -> None:
         """So many views are on disk."""
