@@ -23,3 +23,17 @@ def _export(target: str, dataset: Path, output: Path, **options: Any) -> None:
     given = {name: value for name, value in options.items() if value is not None}
     export_dataset(target, load(dataset), output, **given)
     sys.stdout.write(f"{output}\n")
+
+
+@app.command
+def blenderproc(dataset: Path, output: Path, /, *, workers: int | None = None) -> None:
+    """Write BlenderProc's files: one HDF5 file per datapoint, number i of the dataset as `<i>.hdf5`.
+
+    Poses and intrinsics, which its files have no place for, are left behind.
+
+    Args:
+        dataset: Folder of the dataset.
+        output: Folder to write into; made where it does not exist.
+        workers: How many files are made at once; as many as there are cores by default, at most 8.
+    """
+    _export("blenderproc", dataset, output, workers=workers)

@@ -68,7 +68,9 @@ class Target:
 
 def targets() -> dict[str, Target]:
     """The layouts by name."""
-    return {}
+    from pixeltruth.formats.blenderproc.exporter import TARGET as BLENDERPROC  # they import this module
+
+    return {target.name: target for target in (BLENDERPROC,)}
 
 
 def export_dataset(

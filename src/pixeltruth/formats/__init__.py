@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixeltruth.errors import FormatError
+from pixeltruth.formats.blenderproc import index as blenderproc_index
 from pixeltruth.formats.native import index as native_index
 from pixeltruth.formats.reading import FolderIndex
 
@@ -26,7 +27,10 @@ class Layout:
     doc: str
 
 
-LAYOUTS = (Layout("native", native_index.recognise, native_index.open_folder, "dataset.json"),)
+LAYOUTS = (
+    Layout("native", native_index.recognise, native_index.open_folder, "dataset.json"),
+    Layout("blenderproc", blenderproc_index.recognise, blenderproc_index.open_folder, "<frame>.hdf5 of BlenderProc"),
+)
 """In the order in which a folder is tried."""
 
 

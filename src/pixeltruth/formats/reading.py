@@ -112,6 +112,24 @@ class Reader(ABC):
                 yield Problem.of(error)
 
 
+_CLASSES = ("category", "category_name", "class_name")
+
+
+def mask_of_name(reader: Reader, name: str) -> Bool[np.ndarray, "h w"]:
+    """The pixels of every visible instance of a name, or of a category where the table of instances has their names.
+
+    Raises:
+        KeyError: No instance is called so; lists what is visible.
+        FormatError: The file is damaged.
+    """
+    named = {row.id: {row.name, *(row.values.get(key) for key in _CLASSES)} for row in reader.instances()}
+    ids = [id_ for id_, names in named.items() if name in names]
+    if not ids:
+        known = sorted({text for names in named.values() for text in names if isinstance(text, str)})
+        raise KeyError(f"{reader.path} shows no {name!r}; it shows {', '.join(known)}")
+    return np.isin(reader.read("instance"), ids)
+
+
 @dataclass(frozen=True)
 class CameraIndex:
     """A camera of a scene and its datapoints.

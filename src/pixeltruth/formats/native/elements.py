@@ -146,17 +146,22 @@ def _attribute(element: h5py.HLObject, name: str, shape: tuple[int, ...]) -> np.
 
 
 def member(group: h5py.Group, name: str, kind: type) -> Any:
-    """A dataset or group that is a hard link of ``group``."""
+    """A dataset or group of our own format that is a hard link of ``group``."""
     check_component(name)
-    if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:  # group[name] would follow any link
-        raise ValueError("is a link to elsewhere, which is not followed")
-    element = group[name]
+    element = linked(group, name)
     if not isinstance(element, kind):
         raise ValueError(f"is no {kind.__name__.lower()}")
     version = read_number_attribute(element, "version")
     if version != ELEMENT_VERSION:
         raise ValueError(f"has version {version}; this pixeltruth reads version {ELEMENT_VERSION}")
     return element
+
+
+def linked(group: h5py.Group, name: str) -> Any:
+    """What is in this very file and a hard link of ``group``."""
+    if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:  # group[name] would follow any link
+        raise ValueError("is a link to elsewhere, which is not followed")
+    return group[name]
 
 
 def read_chunk(dataset: h5py.Dataset) -> Chunk:

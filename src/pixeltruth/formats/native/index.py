@@ -13,14 +13,13 @@ from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native.layout import light_map
 from pixeltruth.formats.native.reader import ViewFile
-from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex
+from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex, mask_of_name
 from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
 from pixeltruth.view import InstanceRow
 
 Rows = Mapping[str, Modality]
-_CLASSES = ("category", "category_name", "class_name")
 
 
 class NativeReader(Reader):
@@ -89,12 +88,7 @@ class NativeReader(Reader):
 
     def mask(self, name: str) -> Bool[np.ndarray, "h w"]:
         """The pixels of every visible instance of that name, or of that category where the job has their names."""
-        named = {row.id: {row.name, *(row.values.get(key) for key in _CLASSES)} for row in self.instances()}
-        ids = [id_ for id_, names in named.items() if name in names]
-        if not ids:
-            known = sorted({text for names in named.values() for text in names if isinstance(text, str)})
-            raise KeyError(f"{self.path} shows no {name!r}; it shows {', '.join(known)}")
-        return np.isin(self.read("instance"), ids)
+        return mask_of_name(self, name)
 
     def problems(self) -> Iterator[Problem]:
         """Why the file cannot be read, if it cannot."""
