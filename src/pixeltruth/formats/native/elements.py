@@ -63,6 +63,26 @@ class Chunk:
         return chunks.restore(self.decompressed(), self.pipeline, self.dtype, shape=self.shape)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a compressed array lies in a file.
+
+    Attributes:
+        offset, size: Its bytes.
+        pipeline, dtype, shape: As of `Chunk`.
+    """
+
+    offset: int
+    size: int
+    pipeline: tuple[int, ...]
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def chunk(self, data: bytes) -> Chunk:
+        """What lies there, once it is read."""
+        return Chunk(data, self.pipeline, self.dtype, self.shape)
+
+
 def compress(array: np.ndarray, codec: Codec) -> Chunk:
     """An array ready to be written. Runs outside HDF5's lock, so several threads may do it at once."""
     dtype = chunks.DTYPES[array.dtype.name]
@@ -164,38 +184,39 @@ def linked(group: h5py.Group, name: str) -> Any:
     return group[name]
 
 
-def read_chunk(dataset: h5py.Dataset) -> Chunk:
-    """The bytes of a dataset that is stored in one chunk of this file. Nothing is decompressed yet."""
+def place_of(dataset: h5py.Dataset) -> Place:
+    """Where the one chunk of a dataset lies in this file. Nothing is read yet."""
     plan = dataset.id.get_create_plist()
-    if plan.get_layout() != h5py.h5d.CHUNKED or plan.get_external_count() or dataset.chunks != dataset.shape:
+    if plan.get_layout() != h5py.h5d.CHUNKED or plan.get_external_count() or plan.get_chunk() != dataset.shape:
         raise ValueError("is not stored as one chunk")
     pipeline = tuple(plan.get_filter(index)[0] for index in range(plan.get_nfilters()))
     if dataset.id.get_num_chunks() != 1:
         raise ValueError("its chunk was never written")
-    skipped, data = dataset.id.read_direct_chunk((0,) * dataset.ndim)
-    if skipped:
+    stored = dataset.id.get_chunk_info(0)
+    if stored.filter_mask:
         raise ValueError("skips filters of its pipeline")
-    return Chunk(bytes(data), pipeline, dataset.dtype, dataset.shape)
+    return Place(stored.byte_offset, stored.size, pipeline, dataset.dtype, dataset.shape)
 
 
 def read_text(dataset: h5py.Dataset) -> str:
     """A text written by `compress_text`."""
     if dataset.shape != (1,) or dataset.dtype.kind != "S":
         raise ValueError("is not one fixed-length text")
-    chunk = read_chunk(dataset)
-    if chunk.pipeline not in {(), (chunks.ZSTD,), (chunks.DEFLATE,)}:
-        raise ValueError(f"went through unknown filters {chunk.pipeline}")
-    return chunk.decompressed().decode()
+    place = place_of(dataset)
+    if place.pipeline not in {(), (chunks.ZSTD,), (chunks.DEFLATE,)}:
+        raise ValueError(f"went through unknown filters {place.pipeline}")
+    _, data = dataset.id.read_direct_chunk((0,))
+    return place.chunk(bytes(data)).decompressed().decode()
 
 
-def read_map(dataset: h5py.Dataset, size: tuple[int, int]) -> Chunk:
-    """The chunk of a map of ``size`` (height, width), its dtype, shape and filters found to be sound."""
+def map_place(dataset: h5py.Dataset, size: tuple[int, int]) -> Place:
+    """Where a map of ``size`` (height, width) lies, its dtype, shape and filters found to be sound."""
     check_map(dataset, size)
-    chunk = read_chunk(dataset)
-    known = {chunks.filters(codec, chunk.dtype.itemsize) for codec in ("zstd", "gzip", "none")}
-    if chunk.pipeline not in known:
-        raise ValueError(f"went through unknown filters {chunk.pipeline}")
-    return chunk
+    place = place_of(dataset)
+    known = {chunks.filters(codec, place.dtype.itemsize) for codec in ("zstd", "gzip", "none")}
+    if place.pipeline not in known:
+        raise ValueError(f"went through unknown filters {place.pipeline}")
+    return place
 
 
 def check_map(dataset: h5py.Dataset, size: tuple[int, int]) -> None:

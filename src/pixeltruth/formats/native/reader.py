@@ -13,6 +13,7 @@ import numpy as np
 from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native import elements, instance_table, layout
+from pixeltruth.formats.native.contents import Contents
 from pixeltruth.formats.native.elements import Chunk, naming
 from pixeltruth.manifest import FORMAT_VERSION, strict_json
 from pixeltruth.view import InstanceRow
@@ -63,23 +64,20 @@ class ViewFile:
         with self._open() as file:
             return _read_viewpoint(self.path, file)
 
-    @cached_property
+    @property
     def names(self) -> tuple[str, ...]:
         """Every map of the file: geometry sorted by name, then `lighting/<lighting>/<modality>` likewise."""
-        with self._open() as file:
-            geometry = sorted(name for name in file if name not in layout.RESERVED)
-            lights = [
-                layout.light_map(lighting, name)
-                for lighting, group in _lighting_groups(self.path, file).items()
-                for name in sorted(group)
-            ]
-        return (*geometry, *lights)
+        return tuple(self._contents.places)
 
-    @cached_property
+    @property
     def lighting(self) -> tuple[str, ...]:
         """Names of the lightings, sorted."""
+        return self._contents.lighting
+
+    @cached_property
+    def _contents(self) -> Contents:
         with self._open() as file:
-            return tuple(_lighting_groups(self.path, file))
+            return Contents.of(self.path, file)
 
     @cached_property
     def instances(self) -> tuple[InstanceRow, ...]:
@@ -112,48 +110,57 @@ class ViewFile:
             return self._element(file, name)
 
     def read(self, name: str) -> np.ndarray:
-        """A map, read-only. Decompression runs outside HDF5's lock.
+        """A map, read-only. Its bytes are read and decompressed outside HDF5 and its lock.
 
         Raises:
             KeyError: The file has no map of that name.
             FormatError: The file is damaged.
         """
         self._check_name(name)
-        with self._open() as file:
-            chunk = self._chunk(file, name)
+        chunk = self._chunk(name)
         with naming(self.path, name):
             return chunk.array()
 
     def verify(self) -> None:
         """Raise FormatError unless every element can be read. Arrays are decompressed, not looked at."""
         _ = self.viewpoint, self.instances, self.metadata, self._text(layout.INSTANCES_CSV)
-        names = self.names
         with self._open() as file:
-            found = {name: (self._chunk(file, name), self._element(file, name)) for name in names}
-        for name, (chunk, _) in found.items():
+            for name in self.names:
+                self._element(file, name)
+        for name in self.names:
+            chunk = self._chunk(name)
             with naming(self.path, name):
                 chunk.decompressed()
 
     def _check_name(self, name: str) -> None:
-        if name not in self.names:
+        if name not in self._contents.places:
             raise KeyError(name)
+
+    def _chunk(self, name: str) -> Chunk:
+        chunk = self._contents.read(self.path, name)
+        if chunk is None:  # another file took this name: look into it anew
+            for cached in [key for key in self.__dict__ if key != "path"]:
+                del self.__dict__[cached]
+            self._check_name(name)
+            chunk = self._contents.read(self.path, name)
+        if chunk is None:
+            raise FormatError(self.path, "changes while it is read")
+        return chunk
 
     def _element(self, file: h5py.File, name: str) -> Element:
         with naming(self.path, name):
+            place = self._contents.places[name]
+            if isinstance(place, FormatError):
+                raise place
             dataset = _map_dataset(file, name)
-            elements.check_map(dataset, self._size(file))
             return Element(
                 name,
-                dtype=dataset.dtype.name,
-                shape=dataset.shape,
+                dtype=place.dtype.name,
+                shape=place.shape,
                 unit=elements.read_text_attribute(dataset, "unit"),
                 frame=elements.read_text_attribute(dataset, "frame"),
                 background=elements.read_number_attribute(dataset, "background"),
             )
-
-    def _chunk(self, file: h5py.File, name: str) -> Chunk:
-        with naming(self.path, name):
-            return elements.read_map(_map_dataset(file, name), self._size(file))
 
     def _text(self, name: str) -> str:
         with self._open() as file, naming(self.path, name):
@@ -180,11 +187,6 @@ class ViewFile:
             ours = f"{layout.FORMAT!r} version {FORMAT_VERSION}"
             raise FormatError(self.path, f"is {kind!r} version {version}; this pixeltruth reads {ours}")
 
-    def _size(self, file: h5py.File) -> tuple[int, int]:
-        if "viewpoint" not in self.__dict__:  # the file is open already
-            self.__dict__["viewpoint"] = _read_viewpoint(self.path, file)
-        return self.viewpoint.lens.height, self.viewpoint.lens.width
-
 
 def _read_viewpoint(path: Path, file: h5py.File) -> Viewpoint:
     with naming(path, layout.VIEWPOINT):
@@ -195,14 +197,6 @@ def _read_viewpoint(path: Path, file: h5py.File) -> Viewpoint:
         fx, fy, cx, cy = (float(elements.read_number_attribute(group, name)) for name in layout.LENS_NUMBERS)
         lens = Lens(width, height, fx=fx, fy=fy, cx=cx, cy=cy)
         return Viewpoint(lens, elements.read_matrix_attribute(group, "world_from_camera"))
-
-
-def _lighting_groups(path: Path, file: h5py.File) -> dict[str, h5py.Group]:
-    if layout.LIGHTING not in list(file):  # `in file` would follow a link
-        return {}
-    with naming(path, layout.LIGHTING):
-        group = elements.member(file, layout.LIGHTING, h5py.Group)
-        return {name: elements.member(group, name, h5py.Group) for name in sorted(group)}
 
 
 def _map_dataset(file: h5py.File, name: str) -> h5py.Dataset:

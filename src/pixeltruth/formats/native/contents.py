@@ -1,0 +1,96 @@
+"""Where the maps of a view file lie: looked up once through HDF5, after which each is read as plain bytes.
+
+So a view is opened by HDF5, whose global lock lets one thread through at a time, once, however many maps are read.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+
+from pixeltruth.errors import FormatError
+from pixeltruth.formats.native import elements, layout
+from pixeltruth.formats.native.elements import Chunk, Place, naming
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in a view file.
+
+    Attributes:
+        stamp: Tells whether the file under this name is still the same.
+        lighting: Names of the lightings, sorted.
+        places: Where every map lies, geometry sorted by name, then `lighting/<lighting>/<modality>` likewise; the
+            error where that cannot be told.
+    """
+
+    stamp: Stamp
+    lighting: tuple[str, ...]
+    places: Mapping[str, Place | FormatError]
+
+    @classmethod
+    def of(cls, path: Path, file: h5py.File) -> "Contents":
+        """The contents of a file that was opened.
+
+        Raises:
+            FormatError: The size of the picture or the names of the lightings cannot be told.
+        """
+        stamp = _stamp(path.stat())
+        size = _read_size(path, file)
+        groups = _lighting_groups(path, file)
+        geometry = {name: (file, name) for name in sorted(file) if name not in layout.RESERVED}
+        lights = {
+            layout.light_map(lighting, name): (group, name)
+            for lighting, group in groups.items()
+            for name in sorted(group)
+        }
+        places = {name: _place(path, name, held, size=size) for name, held in (geometry | lights).items()}
+        return cls(stamp, tuple(groups), places)
+
+    def read(self, path: Path, name: str) -> Chunk | None:
+        """The bytes of a map; None where the file under this name is another by now.
+
+        Raises:
+            FormatError: The file is missing or damaged.
+        """
+        place = self.places[name]
+        if isinstance(place, FormatError):
+            raise place
+        with naming(path, name), path.open("rb") as stream:
+            if _stamp(os.fstat(stream.fileno())) != self.stamp:
+                return None
+            stream.seek(place.offset)
+            return place.chunk(stream.read(place.size))
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _read_size(path: Path, file: h5py.File) -> tuple[int, int]:
+    """(height, width) of the picture."""
+    with naming(path, layout.VIEWPOINT):
+        group = elements.member(file, layout.VIEWPOINT, h5py.Group)
+        width, height = (int(elements.read_number_attribute(group, name)) for name in layout.LENS_SIDES)
+        return height, width
+
+
+def _lighting_groups(path: Path, file: h5py.File) -> dict[str, h5py.Group]:
+    if layout.LIGHTING not in list(file):  # `in file` would follow a link
+        return {}
+    with naming(path, layout.LIGHTING):
+        group = elements.member(file, layout.LIGHTING, h5py.Group)
+        return {name: elements.member(group, name, h5py.Group) for name in sorted(group)}
+
+
+def _place(path: Path, name: str, held: tuple[h5py.Group, str], *, size: tuple[int, int]) -> Place | FormatError:
+    group, key = held
+    try:
+        with naming(path, name):
+            return elements.map_place(elements.member(group, key, h5py.Dataset), size)
+    except FormatError as error:
+        return error
