@@ -18,7 +18,7 @@ import numpy as np
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native.codec import DEFLATE, MAX_BYTES, SHUFFLE
-from pixeltruth.formats.native.elements import linked, naming
+from pixeltruth.formats.native.elements import linked, names, naming, opened
 
 _LZF, _FLETCHER32 = 32000, 3
 _FILTERS = {DEFLATE, SHUFFLE, _FLETCHER32, _LZF}
@@ -67,7 +67,7 @@ class FrameFile:
             FormatError: The file is damaged, or something in it is neither an array nor a text of this very file.
         """
         with self._open() as file:
-            found = {name: self._dataset(file, name) for name in file}
+            found = {name: self._dataset(file, name) for name in names(file)}
             return {name: Entry(data.dtype, data.shape) for name, data in found.items() if data is not None}
 
     def array(self, name: str) -> np.ndarray:
@@ -98,7 +98,7 @@ class FrameFile:
         with self._open() as file, naming(self.path, name):
             return self._dataset(file, name)[()]
 
-    def _dataset(self, file: h5py.File, name: str) -> Any:
+    def _dataset(self, file: h5py.Group, name: str) -> Any:
         """A dataset at the root, found to be sound; None for a group."""
         with naming(self.path, name):
             element = linked(file, name)
@@ -110,15 +110,11 @@ class FrameFile:
             return element
 
     @contextmanager
-    def _open(self) -> Iterator[h5py.File]:
+    def _open(self) -> Iterator[h5py.Group]:
         if not self.path.is_file():
             raise FormatError(self.path, "is missing")
-        try:
-            file = h5py.File(self.path, "r", locking=False)
-        except (OSError, RuntimeError) as error:
-            raise FormatError(self.path, f"cannot be read as an HDF5 file ({error})") from error
-        with naming(self.path, ""), file:
-            yield file
+        with opened(self.path, "cannot be read as an HDF5 file") as root:
+            yield root
 
 
 def _check(dataset: h5py.Dataset, *, file_size: int) -> None:

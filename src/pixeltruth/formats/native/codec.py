@@ -6,6 +6,7 @@ reads them.
 """
 
 import math
+import threading
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -69,13 +70,65 @@ def decompress(chunk: bytes, pipeline: tuple[int, ...], size: int) -> bytes:
 
 def _decompress_zstd(chunk: bytes, size: int) -> bytes:
     try:
-        # Looked at first: the decompressor allocates what the frame claims.
-        claimed = zstandard.get_frame_parameters(chunk).content_size
-        if claimed != size:
-            raise ValueError(f"its zstd frame claims {claimed} bytes, its shape needs {size}")
+        _check_claim(chunk, size)
         return zstandard.ZstdDecompressor().decompress(chunk, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise ValueError(f"does not decompress: {error}") from error
+
+
+def decode(chunk: bytes, pipeline: tuple[int, ...], dtype: np.dtype[Any], *, shape: tuple[int, ...]) -> np.ndarray:
+    """The read-only array that a chunk holds.
+
+    What is shuffled is decompressed into memory that the next call uses again: to get new memory from the system costs
+    as much as to decompress.
+
+    Args:
+        chunk: What the file holds.
+        pipeline: The HDF5 filters it went through, first to last.
+        dtype: Type of the numbers.
+        shape: Shape of the array; no more is ever allocated.
+
+    Raises:
+        ValueError: The chunk is damaged, gives another number of bytes, or a truth value that is neither 0 nor 1.
+    """
+    size = nbytes(shape, dtype)
+    if pipeline == (SHUFFLE, ZSTD) and size <= _SCRATCH_BYTES:
+        return restore(_decompress_zstd_into(_scratch.of(size), chunk), pipeline, dtype, shape=shape)
+    return restore(decompress(chunk, pipeline, size), pipeline, dtype, shape=shape)
+
+
+class _Scratch(threading.local):
+    """Memory of a thread that is used again and again."""
+
+    def __init__(self) -> None:
+        self._held = memoryview(bytearray())
+
+    def of(self, size: int) -> memoryview:
+        if len(self._held) < size:
+            self._held = memoryview(bytearray(size))
+        return self._held[:size]
+
+
+_SCRATCH_BYTES = 1 << 24
+_scratch = _Scratch()
+
+
+def _decompress_zstd_into(space: memoryview, chunk: bytes) -> memoryview:
+    try:
+        _check_claim(chunk, len(space))
+        with zstandard.ZstdDecompressor().stream_reader(chunk, read_across_frames=True) as reader:
+            if reader.readinto(space) != len(space) or reader.read(1):  # the second call gets to the checksum
+                raise ValueError(f"decompresses to other than the {len(space)} bytes its shape needs")
+    except zstandard.ZstdError as error:
+        raise ValueError(f"does not decompress: {error}") from error
+    return space
+
+
+def _check_claim(chunk: bytes, size: int) -> None:
+    """Looked at first: the decompressor allocates what the frame claims."""
+    claimed = zstandard.get_frame_parameters(chunk).content_size
+    if claimed != size:
+        raise ValueError(f"its zstd frame claims {claimed} bytes, its shape needs {size}")
 
 
 def _decompress_gzip(chunk: bytes, size: int) -> bytes:
@@ -89,23 +142,36 @@ def _decompress_gzip(chunk: bytes, size: int) -> bytes:
     return data
 
 
-def restore(data: bytes, pipeline: tuple[int, ...], dtype: np.dtype[Any], *, shape: tuple[int, ...]) -> np.ndarray:
-    """The read-only array that `decompress` gave the bytes of.
+def restore(
+    data: bytes | memoryview, pipeline: tuple[int, ...], dtype: np.dtype[Any], *, shape: tuple[int, ...]
+) -> np.ndarray:
+    """The read-only array that `decompress` gave the bytes of; shuffled bytes are copied.
 
     Raises:
         ValueError: A truth value is neither 0 nor 1.
     """
-    if dtype == np.bool_ and data.translate(None, b"\0\1"):
+    if dtype == np.bool_ and bytes(data).translate(None, b"\0\1"):
         raise ValueError("holds a truth value that is neither 0 nor 1")
     if SHUFFLE not in pipeline:
         return np.frombuffer(data, dtype=dtype).reshape(shape)
     planes = np.frombuffer(data, dtype=np.uint8).reshape(dtype.itemsize, -1)
-    numbers = np.empty((planes.shape[1], dtype.itemsize), dtype=np.uint8)
-    for plane, values in enumerate(planes):  # one strided copy per byte: 3 times faster than a transpose
-        numbers[:, plane] = values
-    array = numbers.reshape(-1).view(dtype).reshape(shape)
+    array = _woven(planes).reshape(-1).view(dtype).reshape(shape)
     array.setflags(write=False)
     return array
+
+
+def _woven(planes: np.ndarray) -> np.ndarray:
+    """Numbers of the planes of their bytes, the first plane being that of the lowest."""
+    if len(planes) == 4:  # arithmetic on whole numbers: a quarter faster than byte by byte
+        numbers = planes[3].astype("<u4")
+        for plane in planes[2::-1]:
+            numbers <<= 8
+            numbers |= plane
+        return numbers
+    woven = np.empty((planes.shape[1], len(planes)), dtype=np.uint8)
+    for place, values in enumerate(planes):  # one strided copy per byte: 3 times faster than a transpose
+        woven[:, place] = values
+    return woven
 
 
 def nbytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:

@@ -33,7 +33,7 @@ class Contents:
     places: Mapping[str, Place | FormatError]
 
     @classmethod
-    def of(cls, path: Path, file: h5py.File) -> "Contents":
+    def of(cls, path: Path, file: h5py.Group) -> "Contents":
         """The contents of a file that was opened.
 
         Raises:
@@ -41,12 +41,13 @@ class Contents:
         """
         stamp = _stamp(path.stat())
         size = _read_size(path, file)
-        groups = _lighting_groups(path, file)
-        geometry = {name: (file, name) for name in sorted(file) if name not in layout.RESERVED}
+        names = elements.names(file)
+        groups = _lighting_groups(path, file) if layout.LIGHTING in names else {}
+        geometry = {name: (file, name) for name in names if name not in layout.RESERVED}
         lights = {
             layout.light_map(lighting, name): (group, name)
             for lighting, group in groups.items()
-            for name in sorted(group)
+            for name in elements.names(group)
         }
         places = {name: _place(path, name, held, size=size) for name, held in (geometry | lights).items()}
         return cls(stamp, tuple(groups), places)
@@ -71,7 +72,7 @@ def _stamp(status: os.stat_result) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _read_size(path: Path, file: h5py.File) -> tuple[int, int]:
+def _read_size(path: Path, file: h5py.Group) -> tuple[int, int]:
     """(height, width) of the picture."""
     with naming(path, layout.VIEWPOINT):
         group = elements.member(file, layout.VIEWPOINT, h5py.Group)
@@ -79,12 +80,10 @@ def _read_size(path: Path, file: h5py.File) -> tuple[int, int]:
         return height, width
 
 
-def _lighting_groups(path: Path, file: h5py.File) -> dict[str, h5py.Group]:
-    if layout.LIGHTING not in list(file):  # `in file` would follow a link
-        return {}
+def _lighting_groups(path: Path, file: h5py.Group) -> dict[str, h5py.Group]:
     with naming(path, layout.LIGHTING):
         group = elements.member(file, layout.LIGHTING, h5py.Group)
-        return {name: elements.member(group, name, h5py.Group) for name in sorted(group)}
+        return {name: elements.member(group, name, h5py.Group) for name in elements.names(group)}
 
 
 def _place(path: Path, name: str, held: tuple[h5py.Group, str], *, size: tuple[int, int]) -> Place | FormatError:

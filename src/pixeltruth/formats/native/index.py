@@ -39,7 +39,7 @@ class NativeReader(Reader):
         self._file = ViewFile(path)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_names"}
+        return {name: value for name, value in self.__dict__.items() if name not in {"_names", "_rows"}}
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -52,6 +52,10 @@ class NativeReader(Reader):
 
     def rows(self) -> Rows:
         """The rows of the maps that are in the file; one that the dataset does not list says itself what it is."""
+        return self._rows
+
+    @cached_property
+    def _rows(self) -> Rows:
         listed = {name: row for name, row in self._all.items() if name in self._names}
         return listed | {name: self._row(name) for name in self._names if name not in listed}
 

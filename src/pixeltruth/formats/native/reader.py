@@ -147,7 +147,7 @@ class ViewFile:
             raise FormatError(self.path, "changes while it is read")
         return chunk
 
-    def _element(self, file: h5py.File, name: str) -> Element:
+    def _element(self, file: h5py.Group, name: str) -> Element:
         with naming(self.path, name):
             place = self._contents.places[name]
             if isinstance(place, FormatError):
@@ -167,20 +167,14 @@ class ViewFile:
             return elements.read_text(elements.member(file, name, h5py.Dataset))
 
     @contextmanager
-    def _open(self) -> Iterator[h5py.File]:
+    def _open(self) -> Iterator[h5py.Group]:
         if not self.path.is_file():
             raise FormatError(self.path, "is missing; the same render again makes it")
-        try:
-            # A view file never changes under its name, so it needs no lock; some network disks have none to give.
-            file = h5py.File(self.path, "r", locking=False)
-        except (OSError, RuntimeError) as error:
-            problem = "cannot be read as a view file; the same render again replaces it"
-            raise FormatError(self.path, f"{problem} ({error})") from error
-        with naming(self.path, ""), file:
-            self._check_version(file)
-            yield file
+        with elements.opened(self.path, "cannot be read as a view file; the same render again replaces it") as root:
+            self._check_version(root)
+            yield root
 
-    def _check_version(self, file: h5py.File) -> None:
+    def _check_version(self, file: h5py.Group) -> None:
         kind = elements.read_text_attribute(file, "format")
         version = elements.read_text_attribute(file, "format_version")
         if kind != layout.FORMAT or version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
@@ -188,7 +182,7 @@ class ViewFile:
             raise FormatError(self.path, f"is {kind!r} version {version}; this pixeltruth reads {ours}")
 
 
-def _read_viewpoint(path: Path, file: h5py.File) -> Viewpoint:
+def _read_viewpoint(path: Path, file: h5py.Group) -> Viewpoint:
     with naming(path, layout.VIEWPOINT):
         group = elements.member(file, layout.VIEWPOINT, h5py.Group)
         if (model := elements.read_text_attribute(group, "model")) != layout.LENS_MODEL:
@@ -199,7 +193,7 @@ def _read_viewpoint(path: Path, file: h5py.File) -> Viewpoint:
         return Viewpoint(lens, elements.read_matrix_attribute(group, "world_from_camera"))
 
 
-def _map_dataset(file: h5py.File, name: str) -> h5py.Dataset:
+def _map_dataset(file: h5py.Group, name: str) -> h5py.Dataset:
     lighting, modality = layout.split(name)
     group: h5py.Group = file
     for folder in [] if lighting is None else [layout.LIGHTING, lighting]:
