@@ -92,6 +92,33 @@ class TestRoundTrip:
         assert file.viewpoint is file.viewpoint
         assert repr(pickle.loads(pickle.dumps(file))) == f"ViewFile({str(written)!r})"
 
+    def test_a_file_that_somebody_looks_into_with_h5py_is_read_too(self, written: Path) -> None:
+        with h5py.File(written) as file:
+            held = file["depth"]
+            shape = held.shape
+            assert native.ViewFile(written).read("depth").shape == shape
+            assert held.chunks == shape  # it is still open
+
+    def test_a_file_that_was_replaced_is_read_anew(self, tmp_path: Path) -> None:
+        path = tmp_path / "view.h5"
+        native.write_view(path, one_map(np.zeros((4, 5), np.uint8)))
+        file = native.ViewFile(path)
+        assert file.read("key").shape == (4, 5)
+        path.rename(tmp_path / "old.h5")  # so that the next file cannot have its place on the disk
+        native.write_view(path, one_map(np.ones((7, 3), np.float64)))
+        assert same(file.read("key"), np.ones((7, 3), np.float64))
+        assert file.viewpoint.lens.width == 3
+        path.rename(tmp_path / "older.h5")
+        native.write_view(path, one_map(np.ones((7, 3), np.float64), name="other"))
+        with pytest.raises(KeyError, match="key"):
+            file.read("key")
+
+    def test_a_map_is_not_changed_by_the_next_one_that_is_read(self, tmp_path: Path) -> None:
+        for value in (1, 2):
+            native.write_view(tmp_path / f"{value}.h5", one_map(np.full((4, 5), value, np.uint32)))
+        one, two = (native.ViewFile(tmp_path / f"{value}.h5").read("key") for value in (1, 2))
+        assert (one.min(), one.max(), two.min(), two.max()) == (1, 1, 2, 2)
+
     def test_asking_for_what_is_not_there_is_a_key_error(self, written: Path) -> None:
         for name in ("albedo", "viewpoint", "instances.json", "lighting", "lighting/day", "lighting/noon/rgb"):
             with pytest.raises(KeyError, match=name):

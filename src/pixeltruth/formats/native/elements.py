@@ -52,18 +52,28 @@ def opened(path: Path, problem: str) -> Iterator[h5py.Group]:
     Raises:
         FormatError: The file cannot be opened, or is found to be damaged inside the block.
     """
-    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
-    access.set_file_locking(False, True)  # noqa: FBT003 - some network disks have no lock to give
     try:
-        file = h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY, fapl=access)
+        file = _file_of(path)
     except (OSError, RuntimeError) as error:
         raise FormatError(path, f"{problem} ({error})") from error
     try:
         with naming(path, ""):
-            yield h5py.Group(h5py.h5g.open(file, b"/"))
+            yield file if isinstance(file, h5py.File) else h5py.Group(h5py.h5g.open(file, b"/"))
     finally:
         file.close()
+
+
+def _file_of(path: Path) -> h5py.h5f.FileID | h5py.File:
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    # Files of datasets do not change under their names, so they need no lock; some network disks have none to give.
+    access.set_file_locking(False, True)  # noqa: FBT003
+    try:
+        return h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY, fapl=access)
+    except OSError as error:
+        if "match" not in str(error):
+            raise
+        return h5py.File(path, "r")  # this process has it open already; HDF5 wants it opened in the same way
 
 
 def names(group: h5py.Group) -> list[str]:
