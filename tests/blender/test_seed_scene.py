@@ -189,3 +189,29 @@ def test_cycles_sees_the_same(dataset, view, tmp_path):
     both = ~differ & np.isfinite(datapoint.depth)
     assert both.sum() > 150_000
     assert np.median(np.abs(seen["depth"] - datapoint.depth)[both] / datapoint.depth[both]) <= 1e-6
+
+
+@pytest.mark.skipif(not (DATA.parent / "blenderproc_hdf5").is_dir(), reason="needs blenderproc_hdf5 of the seed's data")
+def test_an_export_has_what_blenderproc_wrote_of_this_scene(dataset, tmp_path, view):
+    pixeltruth.export_dataset("blenderproc", dataset, tmp_path)
+    with (
+        h5py.File(DATA.parent / "blenderproc_hdf5" / f"{view}.hdf5") as theirs,
+        h5py.File(tmp_path / f"{view}.hdf5") as ours,
+    ):
+        assert set(theirs) <= set(ours)
+        for key in theirs:
+            assert ours[key].dtype.kind == theirs[key].dtype.kind
+            if theirs[key].shape:
+                told = [
+                    (d.dtype, d.shape, d.chunks, d.compression, d.compression_opts, d.shuffle)
+                    for d in (ours[key], theirs[key])
+                ]
+                assert told[0] == told[1]
+        keys = [set(json.loads(file["instance_attribute_maps"][()])[1]) for file in (ours, theirs)]
+        assert keys[1] <= keys[0]
+    ours, theirs = pixeltruth.load(tmp_path)[view], pixeltruth.load(DATA.parent / "blenderproc_hdf5")[view]
+    both = np.isfinite(ours.depth) & np.isfinite(theirs.depth)
+    assert np.isfinite(ours.depth).sum() == pytest.approx(both.sum(), abs=8)
+    assert np.median(np.abs(ours.depth[both] - theirs.depth[both])) < 1e-4
+    assert (ours.category_id == theirs.category_id).mean() > 0.9999
+    assert {row.name for row in ours.instances} == {row.name for row in theirs.instances}

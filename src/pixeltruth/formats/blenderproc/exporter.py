@@ -3,7 +3,7 @@
 import itertools
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -18,6 +18,7 @@ from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError
 from pixeltruth.export import Item, NoOptions, Target
 from pixeltruth.formats.blenderproc import attribute_table, keys, maps
+from pixeltruth.formats.blenderproc.frame_file import Entry
 from pixeltruth.formats.native.elements import naming
 from pixeltruth.formats.native.layout import check_component
 from pixeltruth.modalities import TABLE, Modality
@@ -72,33 +73,36 @@ def plan(dataset: Dataset, options: NoOptions) -> Iterator[Item]:
         for index, point in enumerate(scene):
             try:
                 _check(point)
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 raise JobError(f"{point.path}: BlenderProc's files cannot hold it: {error}") from None
             yield Item(PurePosixPath(f"{next(number)}.hdf5"), partial(_write, scene, index))
 
 
 def _check(point: Datapoint) -> None:
     """Raise ValueError where a file would not give back the maps and the table of a datapoint."""
-    arrays = list(_arrays(point.modalities))
-    for array in arrays:
-        check_component(array.key)
     for row in point.modalities:
         usual = TABLE.get(row.name)
+        encoded = row.name == "rgb" or row.name in _KEYS
         if row.dtype == "uint64":
             raise ValueError(f"{row.name} is uint64, beyond its int64")
-        if (
-            (row.name == "rgb" or row.name in _KEYS)
-            and usual
-            and (row.dtype, row.channels) != (usual.dtype, usual.channels)
-        ):
+        if encoded and usual and (row.dtype, row.channels) != (usual.dtype, usual.channels):
             raise ValueError(f"{row.name} is {row.dtype}, not {usual.dtype}")
-    pictures = {
-        a.key: maps.Picture(a.key, a.key, np.dtype(a.dtype), (9, 9, *[a.channels][: a.channels])) for a in arrays
-    }
-    found = set(maps.sources(pictures.values(), {})) if len(pictures) == len(arrays) else set()
-    if lost := [row.name for row in point.modalities if row.name not in found]:
+    read_back = _names_read_back(list(_arrays(point.modalities)))
+    if lost := [row.name for row in point.modalities if row.name not in read_back]:
         raise ValueError(f"{lost[0]} would get the key of something else; rename it")
     attribute_table.table(point.instances, _background(point))
+
+
+def _names_read_back(arrays: Sequence[_Array]) -> set[str]:
+    """The maps that a reader finds in a file of these arrays: a key may mean something else to it."""
+    entries: dict[str, Entry] = {}
+    for array in arrays:
+        check_component(array.key)
+        entry = Entry(np.dtype(array.dtype), (9, 9, array.channels) if array.channels else (9, 9))
+        if array.key in entries or maps.is_stereo({array.key: entry}):
+            return {name for other in arrays if other.key != array.key for name in other.names}
+        entries[array.key] = entry
+    return set(maps.sources(maps.pictures(entries, None), {}))
 
 
 def _background(point: Datapoint) -> dict[str, Any]:
