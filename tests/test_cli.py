@@ -5,15 +5,17 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cyclopts import App
 
-from pixeltruth import cli
+from pixeltruth import cli, cli_export
 from pixeltruth.errors import RenderError
+from pixeltruth.export import targets
 from pixeltruth.job import Job
 from pixeltruth.lights import Light
 from pixeltruth.manifest import ReportEntry
@@ -140,11 +142,26 @@ def test_every_default_of_the_command_is_that_of_the_job(home: Path, asked: list
     assert job == Job.of("scene.blend", "out")
 
 
-def test_every_parameter_has_help() -> None:
-    for name in cli.app:
+def commands(app: App) -> Iterator[App]:
+    """Every command that takes arguments, those of commands included."""
+    if app.default_command is not None:
+        yield app
+    for name in app:
         if not name.startswith("-"):
-            for argument in cli.app[name].assemble_argument_collection(parse_docstring=True):
-                assert argument.parameter.help, f"{name} {argument.name}"
+            yield from commands(app[name])
+
+
+def test_every_parameter_has_help() -> None:
+    assert {command.name[0] for command in commands(cli.app)} > {"render", "blenderproc"}
+    for command in commands(cli.app):
+        for argument in command.assemble_argument_collection(parse_docstring=True):
+            assert argument.parameter.help, f"{command.name} {argument.name}"
+
+
+def test_export_commands_take_the_options_of_their_targets() -> None:
+    for name, target in targets().items():
+        given = inspect.signature(cli_export.app[name].default_command or str).parameters
+        assert list(given) == ["dataset", "output", *target.options.model_fields, "workers"]
 
 
 BAD = {
