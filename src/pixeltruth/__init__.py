@@ -25,6 +25,7 @@ from pixeltruth.problem import Problem
 
 if TYPE_CHECKING:
     from pixeltruth.export import export_dataset
+    from pixeltruth.formats.exr.channels import read_exr
     from pixeltruth.run.api import render, render_job
 del TYPE_CHECKING
 
@@ -44,16 +45,22 @@ __all__ = [
     "check",
     "export_dataset",
     "load",
+    "read_exr",
     "render",
     "render_job",
 ]
 
 
-_LAZY = {"export_dataset": "pixeltruth.export", "render": "pixeltruth.run.api", "render_job": "pixeltruth.run.api"}
+_LAZY = {
+    "export_dataset": "pixeltruth.export",
+    "read_exr": "pixeltruth.formats.exr.channels",
+    "render": "pixeltruth.run.api",
+    "render_job": "pixeltruth.run.api",
+}
 
 
 def __getattr__(name: str) -> object:
-    """What only writers need, loaded when first used."""
+    """What readers of our own datasets do not need, loaded when first used."""
     if name in _LAZY:
         from importlib import import_module
 

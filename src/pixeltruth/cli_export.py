@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cyclopts import App
 
@@ -37,3 +37,27 @@ def blenderproc(dataset: Path, output: Path, /, *, workers: int | None = None) -
         workers: How many files are made at once; as many as there are cores by default, at most 8.
     """
     _export("blenderproc", dataset, output, workers=workers)
+
+
+@app.command
+def exr(
+    dataset: Path,
+    output: Path,
+    /,
+    *,
+    layout: Literal["layers", "passes"] | None = None,
+    precision: Literal["float", "half"] | None = None,
+    maps: str | None = None,
+    workers: int | None = None,
+) -> None:
+    """Write EXR files under Blender's names of passes: a layer for each map, labels exact.
+
+    Args:
+        dataset: Folder of the dataset.
+        output: Folder to write into; made where it does not exist.
+        layout: `layers`, the default, is one file for each view; `passes` is one for each pass of it.
+        precision: `float`, the default, or `half`, which rounds measures to 11 bits; ids are exact in either.
+        maps: Names of the maps to write, `a,b,c`; all by default.
+        workers: How many files are made at once; as many as there are cores by default, at most 8.
+    """
+    _export("exr", dataset, output, layout=layout, precision=precision, maps=maps, workers=workers)

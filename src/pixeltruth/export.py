@@ -69,8 +69,9 @@ class Target:
 def targets() -> dict[str, Target]:
     """The layouts by name."""
     from pixeltruth.formats.blenderproc.exporter import TARGET as BLENDERPROC  # they import this module
+    from pixeltruth.formats.exr.export import TARGET as EXR
 
-    return {target.name: target for target in (BLENDERPROC,)}
+    return {target.name: target for target in (BLENDERPROC, EXR)}
 
 
 def export_dataset(

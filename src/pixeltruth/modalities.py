@@ -12,7 +12,7 @@ import numpy as np
 from pixeltruth.errors import JobError
 
 Engine = Literal["rays", "cycles"]
-Drawing = Literal["color", "metres", "normals", "position", "ids", "fraction"]
+Drawing = Literal["color", "metres", "normals", "position", "ids", "fraction", "flow"]
 
 
 @dataclass(frozen=True)

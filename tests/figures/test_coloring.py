@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pixeltruth.errors import JobError, MissingExtraError
 from pixeltruth.figures import colorize
 from pixeltruth.figures.coloring import BACKGROUND, CHECK, background_picture, id_colors, scale, span
+from pixeltruth.formats.exr.passes import maps_in
 from pixeltruth.modalities import TABLE, segment_map
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])
@@ -173,3 +174,11 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'pixeltruth\[figures\]'"):
         colorize(np.ones((2, 2), np.float32), TABLE["depth"])
+
+
+def test_flow_is_a_wheel_of_directions():
+    row = maps_in("Vector", None)["flow_forward"][0].row
+    array = np.array([[[4, 0], [0, 4], [-4, 0], [0, -4], [0, 0], [2, 0]]], dtype=np.float32)
+    expected = [colorsys.hsv_to_rgb(turn / 4, 1, 1) for turn in range(4)] + [(1, 1, 1), (1, 0.5, 0.5)]
+    np.testing.assert_allclose(colorize(array, row)[0], 255 * np.array(expected), atol=0.51)
+    assert (colorize(np.zeros((2, 3, 2), np.float32), row) == 255).all()

@@ -30,7 +30,8 @@ def colorize(array: Shaped[np.ndarray, "h w *c"], row: Modality) -> Picture:
 
     color: as it is (linear light: clipped to 0..1 and sRGB-encoded). metres: viridis, near yellow to far purple.
     normals: red right, green up, blue towards the camera. position: x, y, z over their range as red, green, blue.
-    ids: a colour that depends on the value alone. fraction: black 0 to white 1.
+    ids: a colour that depends on the value alone. fraction: black 0 to white 1. flow: red right, green-yellow
+    down, cyan left, violet up; white where nothing moves, full where the most does.
 
     Args:
         array: The map, of the shape that ``row`` gives it.
@@ -166,6 +167,13 @@ def _fraction(array: Any) -> Picture:
     return np.repeat(np.round(255 * np.clip(fractions, 0, 1)).astype(np.uint8)[..., None], 3, axis=-1)
 
 
+def _flow(array: Any) -> Picture:
+    """Hue is the direction, 0 to the right and on through green downwards; the longest motion has the full colour."""
+    u, v = np.nan_to_num(np.moveaxis(array.astype(np.float64), -1, 0))
+    length = np.hypot(u, v)
+    return _rgb_from_hsv(np.arctan2(v, u) / (2 * np.pi) % 1, length / (length.max(initial=0) or 1.0), np.ones_like(u))
+
+
 def _as_integers(values: Shaped[np.ndarray, "*n"]) -> Any:
     """Values as uint64, one for each: 1, 1.0 and True give the same; fractions give their own bits."""
     if values.dtype.kind != "f":
@@ -190,5 +198,6 @@ _DRAWN: MappingProxyType[Drawing, Callable[[Any], Picture]] = MappingProxyType(
         "position": _position,
         "ids": _ids,
         "fraction": _fraction,
+        "flow": _flow,
     }
 )

@@ -147,7 +147,7 @@ def _header(datapoint: Drawable, index: int) -> str:
 def _panels(datapoint: Drawable, names: Names) -> dict[str, Panel]:
     rows = columns_of(datapoint)
     there = {row.name for row in rows}
-    boxed = next((name for name in ("rgb", "radiance", "instance") if name in there), None)
+    boxed = next((name for name in ("rgb", "radiance", "instance", "object_index") if name in there), None)
     boxes = boxes_of(datapoint.instances)
     return {row.name: _panel(datapoint, row, names=names, boxes=boxes if row.name == boxed else []) for row in rows}
 
@@ -204,6 +204,8 @@ def _title(row: Modality, array: np.ndarray) -> str:
     if row.drawing == "metres":
         limits = span(array)
         return f"{row.name} [m]" + (f", {limits.near:.4g} to {limits.farthest:.4g}" if limits else "")
+    if row.drawing == "flow":
+        return f"{row.name} [px], up to {np.hypot(array[..., 0], array[..., 1]).max():.4g}"
     return f"{row.name} [0..1]" if row.drawing == "fraction" else row.name
 
 

@@ -1,0 +1,129 @@
+"""The pixels of an OpenEXR file: whole, or one clear error before the library is asked."""
+
+import io
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from pixeltruth.errors import FormatError
+from pixeltruth.formats.exr.header import Header, Part, whole_header
+
+MOST_BYTES = 16 << 30
+"""Decoded pixels of one file, and the file itself, may be this large."""
+FREE_BYTES = 256 << 20
+"""Up to here any file may decode to; beyond it the size must stand in some relation to the file's."""
+MOST_RATIO = 2000
+"""Decoded bytes for each byte of a file; deflate, the strongest of the usual codecs, reaches 1032."""
+
+# Rows of pixels in a block, by number of the compression.
+_BLOCK_ROWS = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
+
+
+def read_channels(path: Path) -> tuple[Header, dict[str, np.ndarray]]:
+    """Every channel of a file, as it is stored.
+
+    Channels of several parts are in one dictionary; a name that several parts have gets the name of its part before it.
+
+    Returns:
+        The header, and for each channel its data window as (h, w) uint32, float16 or float32.
+
+    Raises:
+        FormatError: The file cannot be read, is no OpenEXR file, is damaged or cut, claims more pixels than can be
+            true, or holds what is no picture: deep samples, or a channel that leaves pixels out.
+    """
+    data = _bytes(path)
+    header = whole_header(data, path)
+    check_claims(header, len(data), path)
+    _check_blocks(header, data, path)
+    import OpenEXR  # not before it is needed: most readers of datasets never do
+
+    try:
+        with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
+            pixels = [{name: channel.pixels for name, channel in part.channels.items()} for part in file.parts]
+    except Exception as error:  # the library raises RuntimeError, ValueError, TypeError, MemoryError: all say the same
+        raise FormatError(path, f"is damaged: {' '.join(str(error).split())}") from error
+    if [set(part) for part in pixels] != [{channel.name for channel in part.channels} for part in header.parts]:
+        raise FormatError(path, "is damaged: its pixels cannot be decoded")  # the library leaves such parts out
+    return header, _joined(header, pixels)
+
+
+def channel_names(header: Header) -> list[tuple[Part, str, str]]:
+    """Part, name in the part, and name in the file, of each channel."""
+    count = Counter(channel.name for part in header.parts for channel in part.channels)
+    return [
+        (part, channel.name, f"{part.name}.{channel.name}" if count[channel.name] > 1 else channel.name)
+        for part in header.parts
+        for channel in part.channels
+    ]
+
+
+def check_claims(header: Header, size: int, path: Path) -> None:
+    """Refuse what cannot be a picture, or what would fill the memory though the file is small.
+
+    Raises:
+        FormatError: As said.
+    """
+    for part in header.parts:
+        if part.kind not in ("scanlineimage", "tiledimage"):
+            raise FormatError(path, f"holds {part.kind!r}, no plain picture; flatten deep samples first")
+        for channel in part.channels:
+            if not channel.full:
+                raise FormatError(path, f"channel {channel.name!r} leaves pixels out; save it without subsampling")
+    for names in ([part.name for part in header.parts], [name for *_, name in channel_names(header)]):
+        if len(set(names)) != len(names):
+            raise FormatError(path, "has a damaged header: two parts or two channels have one name")
+    claimed = sum(part.bytes for part in header.parts)
+    if claimed > MOST_BYTES or claimed > max(FREE_BYTES, MOST_RATIO * size):
+        sides = ", ".join(f"{part.window.width} x {part.window.height}" for part in header.parts[:3])
+        raise FormatError(path, f"claims {claimed / 2**30:.1f} GiB of pixels ({sides}) in a file of {size} bytes")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise FormatError(path, f"is larger than {MOST_BYTES >> 30} GiB")
+        return path.read_bytes()
+    except FormatError:
+        raise
+    except (OSError, MemoryError) as error:
+        raise FormatError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _check_blocks(header: Header, data: bytes, path: Path) -> None:
+    """Refuse a file that lacks a block of pixels, in silence; the library would say so on standard error."""
+    place, lead = header.end, 4 * header.multipart
+    for part in header.parts:
+        count = _block_count(part)
+        if count is None:
+            return
+        if not 0 < count <= (len(data) - place) // 8:
+            raise FormatError(path, "is truncated: it ends within its table of blocks")
+        if part.kind == "scanlineimage":
+            starts = np.frombuffer(data, "<u8", count, place)
+            if (starts > len(data) - 8 - lead).any() or (starts < header.end).any():
+                raise FormatError(path, "is truncated, or was not written to its end: blocks of pixels are missing")
+            first = starts.astype(np.int64) + lead
+            sizes = _sizes(data, first)
+            if (sizes < 0).any() or (first + 8 + sizes > len(data)).any():
+                raise FormatError(path, "is truncated: its last blocks of pixels are cut")
+        place += 8 * count
+
+
+def _block_count(part: Part) -> int | None:
+    """Blocks of a part as its own attribute or its compression says; None where neither does."""
+    rows = _BLOCK_ROWS.get(part.compression)
+    if part.kind == "scanlineimage" and rows is not None:
+        return -(-part.window.height // rows)
+    return part.chunks
+
+
+def _sizes(data: bytes, starts: np.ndarray) -> np.ndarray:
+    """Bytes of the blocks whose row numbers lie at ``starts``."""
+    bytes_ = np.frombuffer(data, np.uint8)[starts[:, None] + np.arange(4, 8)]
+    return np.ascontiguousarray(bytes_).view("<i4")[:, 0].astype(np.int64)
+
+
+def _joined(header: Header, parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    of = dict(zip((part.name for part in header.parts), parts, strict=True))
+    return {name: of[part.name][own] for part, own, name in channel_names(header)}
