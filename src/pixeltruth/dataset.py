@@ -5,9 +5,9 @@ pickled, and serves several processes at once.
 """
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from pixeltruth.formats import open_folder
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
 from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.problem import Problem
+from pixeltruth.selection import Group, assigned, matching, part
 
 if TYPE_CHECKING:
     from pixeltruth.summary import Summary
@@ -185,6 +186,48 @@ class Dataset(_Joined):
         lists = (path for folder in self.folders for path in folder.missing)
         views = (path for scene in self.scenes for camera in scene.cameras for path in camera.missing)
         return (*lists, *views)
+
+    def filter(self, predicate: Callable[[Datapoint], object] | None = None, /, **wanted: Any) -> "Dataset":
+        """The datapoints that have all the wanted values and for which the predicate holds, as a dataset.
+
+        Scenes and cameras of which nothing stays are left out, and so are ``missing`` files and ``problems()`` of the
+        whole. The predicate is asked at once, and not kept.
+
+        Args:
+            predicate: A function of a datapoint; what it reads is dropped after its answer.
+            **wanted: ``scene``, ``camera``, ``frame``, ``lighting``, or a key of ``dp.metadata``, and what it equals.
+                The first four open no file.
+
+        Raises:
+            ValueError: No datapoint has a key of that name; lists those there are.
+            FormatError: A file that is needed for the answer is damaged.
+        """
+        return Dataset(part(self.folders, matching(self.folders, predicate, wanted)))
+
+    def split(
+        self, fractions: Mapping[str, float], by: Group = "scene", *, seed: int = 0, exact: bool = False
+    ) -> dict[str, "Dataset"]:
+        """Divide the dataset for training and validation: each datapoint falls into exactly one split.
+
+        What belongs together stays together: no scene (camera) has datapoints in two splits. Which split it is follows
+        from the seed and the names on disk, from the dataset's folder on: SHA-256 of them is a number from 0 to 1,
+        and the fractions divide that range. So a scene keeps its split on every machine, in every part of the dataset
+        (``filter`` and ``split`` commute), and when others are added. The price: the fractions hold on average.
+
+        Args:
+            fractions: Name and share of each split: ``{"train": 0.8, "val": 0.2}``. A share is one of scenes (cameras,
+                datapoints), not of pictures.
+            by: What stays together. Datapoints of one camera resemble each other; by ``"datapoint"`` is for data in
+                which they do not.
+            seed: Another seed, another division.
+            exact: Cut the same order by count instead, so that few scenes are shared out as the fractions say. A scene
+                that is added later may move others to another split.
+
+        Raises:
+            ValueError: A fraction is not above 0, they do not sum to 1, or a split would be empty.
+        """
+        names = assigned(self.folders, fractions, by, seed=seed, exact=exact)
+        return {name: Dataset(part(self.folders, [found == name for found in names])) for name in fractions}
 
     def problems(self) -> list[Problem]:
         """Everything that cannot be read: every file of every datapoint is opened.
