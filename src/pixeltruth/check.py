@@ -17,6 +17,7 @@ from pixeltruth.laws import LAWS, Evidence
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.problem import Problem
+from pixeltruth.remote import as_path
 
 
 def check(folder: Path | str) -> list[Problem]:
@@ -28,7 +29,7 @@ def check(folder: Path | str) -> list[Problem]:
     Returns:
         What is wrong, in the order of the files; empty where nothing is.
     """
-    root = Path(folder)
+    root = as_path(folder)
     try:
         manifest = read_json(root / DATASET_FILE, DatasetManifest)
     except FormatError as error:
@@ -70,8 +71,8 @@ def _check_camera(camera: CameraIndex, scene: SceneManifest, rows: Mapping[str, 
     for path in camera.missing:
         yield Problem(path, "missing", "scene.json lists it; the same render again makes it")
     listed = {view_file(frame) for frame in camera.planned}
-    for path in sorted(camera.path.glob("*.h5")):
-        if path.name not in listed and not path.name.startswith("."):
+    for path in sorted(camera.path.iterdir() if camera.path.is_dir() else ()):
+        if path.suffix == ".h5" and path.name not in listed and not path.name.startswith("."):
             yield Problem(path, "unlisted", "scene.json does not list it")
     for frame in camera.frames:
         yield from _check_view(ViewFile(camera.path / view_file(frame)), scene, rows)

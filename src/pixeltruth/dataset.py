@@ -16,6 +16,7 @@ from pixeltruth.formats import open_folder
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
 from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.problem import Problem
+from pixeltruth.remote import as_path
 from pixeltruth.selection import Group, assigned, matching, part
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def load(*folders: Path | str) -> "Dataset":
     """Open datasets, of one layout or of several, as one.
 
     Args:
-        *folders: Each the folder of a dataset, in any layout of `pixeltruth.formats.LAYOUTS`.
+        *folders: Each the folder of a dataset, in any layout of `pixeltruth.formats.LAYOUTS`; or its URL, for which
+            the `remote` extra and the driver of that kind of URL are needed: ``s3://bucket/dataset``.
 
     Returns:
         Their scenes one after another; views that an interrupted run did not write are left out and listed in its
@@ -34,8 +36,9 @@ def load(*folders: Path | str) -> "Dataset":
 
     Raises:
         FormatError: A folder holds no dataset, or what tells of its content is damaged.
+        MissingExtraError: What reads a URL is not installed.
     """
-    return Dataset(tuple(open_folder(Path(folder)) for folder in folders))
+    return Dataset(tuple(open_folder(as_path(folder)) for folder in folders))
 
 
 class _Datapoints(Sequence[Datapoint]):

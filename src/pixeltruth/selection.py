@@ -91,11 +91,12 @@ def _camera(camera: CameraIndex, kept: Iterator[bool]) -> CameraIndex:
     chosen = [whole[position] for position in positions]
     frames = {reader.frame for reader in chosen}
     lighting = {reader.lighting for reader in chosen}
-    if isinstance(whole, _Chosen):
-        whole, positions = whole.readers, tuple(whole.positions[position] for position in positions)
+    source = whole
+    if isinstance(whole, _Chosen):  # so that parts of parts stay flat
+        source, positions = whole.readers, tuple(whole.positions[position] for position in positions)
     return replace(
         camera,
-        readers=_Chosen(whole, positions),
+        readers=_Chosen(source, positions),
         frames=tuple(frame for frame in camera.frames if frame in frames),
         planned=tuple(frame for frame in camera.planned if frame in frames),
         lighting=tuple(name for name in camera.lighting if name in lighting),
@@ -143,9 +144,8 @@ def _refuse_unknown(folders: Folders, unknown: set[str]) -> None:
     for entry in entries(folders):
         known.update(entry.facts(), entry.reader.metadata())
     if known and (wrong := sorted(unknown - known)):
-        raise ValueError(
-            f"no datapoint has the key {', '.join(map(repr, wrong))}; they have {', '.join(sorted(known))}"
-        )
+        names = ", ".join(map(repr, wrong))
+        raise ValueError(f"no datapoint has the key {names}; they have {', '.join(sorted(known))}")
 
 
 def assigned(

@@ -10,6 +10,7 @@ from pixeltruth.dataset import Dataset
 from pixeltruth.errors import NoViewpointError
 from pixeltruth.manifest import InstanceEntry, ReportEntry
 from pixeltruth.modalities import Modality
+from pixeltruth.remote import tree_size
 
 CATEGORY_KEYS = ("category_id", "class")
 
@@ -85,7 +86,7 @@ def summarise(dataset: Dataset) -> Summary:
         categories=_categories(instances),
         materials=sum(len(scene.materials) for scene in scenes),
         report=tuple(entry for scene in scenes for entry in scene.report),
-        bytes=sum(path.stat().st_size for f in dataset.folders for path in f.path.rglob("*") if path.is_file()),
+        bytes=sum(tree_size(folder.path) for folder in dataset.folders),
         codec=_told({manifest.codec for manifest in manifests}),
         generator=_told({manifest.generator for manifest in manifests}),
         blender=_told({manifest.blender for manifest in manifests}),

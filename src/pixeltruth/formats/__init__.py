@@ -9,6 +9,7 @@ from pixeltruth.formats.blenderproc import index as blenderproc_index
 from pixeltruth.formats.exr import index as exr_index
 from pixeltruth.formats.native import index as native_index
 from pixeltruth.formats.reading import FolderIndex
+from pixeltruth.remote import UrlPath
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,22 @@ def open_folder(folder: Path) -> FolderIndex:
     Raises:
         FormatError: The folder holds no dataset of a known layout, or what tells of its content is damaged.
     """
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise FormatError(folder, "is no folder; name the folder of a dataset")
     for layout in LAYOUTS:
         if layout.recognise(folder):
             return layout.open_folder(folder)
     known = "; or ".join(layout.doc for layout in LAYOUTS)
     raise FormatError(folder, f"is no dataset: it holds no {known}")
+
+
+def _is_folder(folder: Path) -> bool:
+    """Whether there is such a folder; what a URL's driver remembers of it is forgotten first."""
+    try:
+        if isinstance(folder, UrlPath):
+            folder.forget_listings()
+        return folder.is_dir()
+    except FormatError:
+        raise
+    except OSError as error:
+        raise FormatError(folder, f"cannot be looked into: {error.strerror or error}") from error

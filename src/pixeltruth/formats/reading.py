@@ -3,6 +3,12 @@
 A layout is a way in which a dataset lies on disk. Its index is made from file names and small texts; arrays are opened
 when somebody asks for them. Everything here can be pickled and holds no open file, so datapoints survive a fork and
 travel to other processes.
+
+Every `Path` here may be one behind a URL (`pixeltruth.remote`). So a layout reads with ``read_bytes()``,
+``read_text()``, ``iterdir()``, ``is_file()``, ``is_dir()``, and with what needs no file: ``/``, ``name``, ``suffix``,
+``parent``, ``relative_to()``. It never wraps a path in ``Path(...)``, opens one by name, globs, or calls ``stat()``. A
+library that wants a file object gets ``io.BytesIO(path.read_bytes())``; one that opens nothing but local files gets a
+`pixeltruth.remote.local_copy`.
 """
 
 from abc import ABC, abstractmethod

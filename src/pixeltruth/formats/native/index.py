@@ -150,7 +150,8 @@ def open_folder(folder: Path) -> FolderIndex:
 
 def scene_folders(root: Path) -> list[Path]:
     """The folders ``scene_<number>`` of a dataset, in the order of their numbers."""
-    return sorted((path for path in root.glob("scene_*") if path.is_dir()), key=_number)
+    named = (path for path in root.iterdir() if path.name.startswith("scene_"))
+    return sorted((path for path in named if path.is_dir()), key=_number)
 
 
 def _number(folder: Path) -> tuple[int, str]:

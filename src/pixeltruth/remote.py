@@ -1,0 +1,171 @@
+"""Datasets behind URLs: a `Path` whose files are read through fsspec, with the driver that the user installed.
+
+`as_path` gives an ordinary path for an ordinary name or a ``file://`` URL, and a `UrlPath` for any other URL:
+``memory://``, ``s3://bucket/folder``, ``gs://``, and chains such as ``simplecache::s3://bucket/folder``. Settings of a
+driver are its own or fsspec's: environment variables such as ``FSSPEC_S3_ANON=true`` reach every process.
+"""
+
+import errno
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+from pixeltruth.errors import FormatError, MissingDriverError, MissingExtraError
+
+_LOCAL = ("file", "local")
+_REFUSED = "is behind a URL, and this works with local files only; copy it first"
+
+
+class UrlPath(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPath: what Path() makes
+    """A path behind a URL. Joining, names and order are those of any path; of the rest, only what is written here.
+
+    The first part is the scheme: ``s3:``, or ``hdfs::`` where the URL names no host (``hdfs:///folder``). So a path
+    holds no state beside its parts, can be pickled, and asks fsspec for the file system in whatever process it is.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def from_url(cls, url: str) -> "UrlPath":
+        """The path of a URL; nothing is opened."""
+        scheme, _, rest = url.partition("://")
+        return cls(f"{scheme}::" if rest.startswith("/") else f"{scheme}:", *PurePosixPath(rest.lstrip("/")).parts)
+
+    def __str__(self) -> str:
+        scheme, *names = self.parts or (".",)
+        if not scheme.endswith(":"):
+            return "/".join((scheme, *names))  # what `relative_to` gives
+        return scheme.removesuffix(":").removesuffix(":") + ("://" if scheme[-2] != ":" else ":///") + "/".join(names)
+
+    def as_posix(self) -> str:
+        """The URL, or the relative path."""
+        return str(self)
+
+    def __fspath__(self) -> str:
+        raise FormatError(self, _REFUSED)
+
+    def glob(self, *_: Any, **__: Any) -> Iterator["UrlPath"]:
+        """Refused: some versions of Python would find nothing, and not say so."""
+        raise FormatError(self, _REFUSED)
+
+    rglob = glob
+
+    def resolve(self, strict: bool = False) -> "UrlPath":  # noqa: FBT001, FBT002  (pathlib's own signature)
+        """Itself: there is nothing that it would be relative to."""
+        return self
+
+    def is_file(self, **_: Any) -> bool:
+        """Whether there is a file."""
+        with _asking(self) as (files, path):
+            return bool(files.isfile(path))
+
+    def is_dir(self, **_: Any) -> bool:
+        """Whether there is a folder, or anything whose name begins as one."""
+        with _asking(self) as (files, path):
+            return bool(files.isdir(path))
+
+    def exists(self, **_: Any) -> bool:
+        """Whether there is anything."""
+        with _asking(self) as (files, path):
+            return bool(files.exists(path))
+
+    def iterdir(self) -> Iterator["UrlPath"]:
+        """What lies in the folder."""
+        with _asking(self) as (files, path):
+            found = files.ls(path, detail=False)
+        own = path.rstrip("/")
+        names = (name.rstrip("/") for name in found)
+        return iter([self / name.rpartition("/")[2] for name in names if name.strip("/") != own.strip("/")])
+
+    def read_bytes(self) -> bytes:
+        """The content of the file."""
+        with _asking(self) as (files, path):
+            return bytes(files.cat_file(path))
+
+    def read_text(self, encoding: str | None = None, errors: str | None = None, **_: Any) -> str:
+        """The content of the file as text, UTF-8 where nothing else is said."""
+        return self.read_bytes().decode(encoding or "utf-8", errors or "strict")
+
+    def tree_size(self) -> int:
+        """Bytes of all files in the folder."""
+        with _asking(self) as (files, path):
+            return int(files.du(path))
+
+    def forget_listings(self) -> None:
+        """Ask anew what there is: some drivers remember listings for as long as a process lives."""
+        with _asking(self) as (files, _):
+            files.invalidate_cache()
+
+
+@contextmanager
+def _asking(path: UrlPath) -> Iterator[tuple[Any, str]]:
+    """The file system of a path and its name there; whatever a driver raises is an OSError that pathlib's users expect.
+
+    Raises:
+        MissingExtraError: fsspec or the driver is not installed; says what to install.
+    """
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise MissingExtraError("fsspec", "remote") from error
+    scheme = str(path).partition("://")[0]
+    try:
+        files, name = url_to_fs(str(path))
+    except ImportError as error:
+        raise MissingDriverError(scheme, _package(scheme), str(error)) from error
+    except ValueError as error:
+        raise FormatError(path, f"fsspec cannot open such a URL: {error}") from error
+    try:
+        yield files, name
+    except (OSError, ImportError):
+        raise
+    except Exception as error:  # drivers raise what their libraries do: no credentials, no network
+        raise OSError(errno.EIO, " ".join(f"{type(error).__name__}: {error}".split()), str(path)) from error
+
+
+def _package(scheme: str) -> str | None:
+    """The package that serves a scheme, where fsspec knows one."""
+    from fsspec.registry import known_implementations
+
+    entry = known_implementations.get(scheme.rpartition("::")[2], {})
+    package = str(entry.get("class", "")).partition(".")[0]
+    return package if package not in ("", "fsspec") else None
+
+
+def as_path(name: Path | str) -> Path:
+    """The path of a file or folder that a user named, locally or by URL.
+
+    Raises:
+        FormatError: A ``file://`` URL names another machine.
+    """
+    if isinstance(name, Path) or "://" not in (text := str(name)):
+        return name if isinstance(name, Path) else Path(name)
+    scheme, _, rest = text.partition("://")
+    if scheme not in _LOCAL:
+        return UrlPath.from_url(text)
+    local = rest.removeprefix("localhost")
+    if not local.startswith("/"):
+        raise FormatError(text, "names another machine; a file on this one is file:///folder/file")
+    return Path(unquote(local))
+
+
+@contextmanager
+def local_copy(path: Path) -> Iterator[Path]:
+    """A file for a library that reads nothing but local files: the file itself, or a copy that is then removed."""
+    if not isinstance(path, UrlPath):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="pixeltruth-") as folder:
+        copy = Path(folder) / path.name
+        copy.write_bytes(path.read_bytes())
+        yield copy
+
+
+def tree_size(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    if isinstance(folder, UrlPath):
+        return folder.tree_size()
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,174 @@
+"""Datasets for PyTorch: `TorchDataset` serves chosen maps of each datapoint as tensors. Needs the `torch` extra.
+
+Where torchvision is installed, tensors know what they are (`tv_tensors`), and the transforms of
+`torchvision.transforms.v2` do the right thing with each: a picture is an `Image`, any other map a `Mask` (moved as a
+whole, never blended), boxes are `BoundingBoxes`, and normals are `Directions`, which turn with the picture.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pixeltruth.datapoint import Datapoint
+from pixeltruth.dataset import Dataset
+from pixeltruth.errors import FormatError, MissingExtraError, NoViewpointError
+from pixeltruth.modalities import Modality
+
+try:
+    import torch
+    from torch.utils.data import default_collate
+except ImportError as error:
+    raise MissingExtraError("torch", "torch") from error
+try:
+    from torchvision import tv_tensors
+
+    from pixeltruth.directions import Directions
+except ModuleNotFoundError as error:
+    if error.name != "torchvision":
+        raise
+    tv_tensors = None
+
+TABLE = ("boxes", "ids", "labels", "masks")
+"""What comes from the table of instances: as many items as instances are visible, in the order of the table."""
+CAMERA = ("K", "world_from_camera")
+
+_HELD = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}
+"""dtypes that torch has not, or can hardly compute with, and where every value of them fits."""
+
+
+class TorchDataset(torch.utils.data.Dataset):
+    """The datapoints of a dataset as dictionaries of tensors.
+
+    It can be pickled and holds no open file: each process of a `DataLoader`, forked or spawned, opens the files that
+    it reads. Names of a sample:
+
+    - a map, as ``dp.depth``: (h, w), or channels first (c, h, w), as a picture always is. The dtype is the map's own;
+      uint32 becomes int64 and uint16 int32, so that every value is kept.
+    - ``boxes``: (n, 4) float32 [x, y, width, height] in pixels; (x, y) is the upper left corner of the first pixel.
+    - ``ids``: (n,) int64, the values of those instances in ``instance``.
+    - ``labels``: (n,) int64, their values of the key ``label``.
+    - ``masks``: (n, h, w) bool, one mask for each.
+    - ``K``, ``world_from_camera``: float64 (3, 3) and (4, 4). Transforms do not touch them.
+
+    Args:
+        dataset: What `pixeltruth.load`, ``filter`` or ``split`` give.
+        names: What a sample has.
+        transform: Called with each sample; what it returns is the sample. Must be picklable for spawned workers.
+        label: Key of the instance table whose integers are ``labels``.
+
+    Raises:
+        ValueError: The first datapoint has none of that name; lists what it has.
+        FormatError: Its file is damaged.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        names: Iterable[str],
+        *,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+        label: str = "category_id",
+    ) -> None:
+        self.dataset, self.names, self.transform, self.label = dataset, tuple(names), transform, label
+        if len(dataset):
+            self._check_names(dataset[0])
+
+    def _check_names(self, point: Datapoint) -> None:
+        known = [row.name for row in point.modalities]
+        for name in self.names:
+            if name not in (*TABLE, *CAMERA, *known):
+                raise ValueError(f"{point.path} has no {name!r}; it has {', '.join((*known, *TABLE, *CAMERA))}")
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        """The sample of a datapoint.
+
+        Raises:
+            FormatError: Its file is damaged, or it has no map of a wanted name.
+        """
+        point = self.dataset[index]
+        rows = {row.name: row for row in point.modalities}
+        sample = {name: self._tensor(point, name, rows) for name in self.names}
+        return sample if self.transform is None else self.transform(sample)
+
+    def _tensor(self, point: Datapoint, name: str, rows: Mapping[str, Modality]) -> torch.Tensor:
+        if name in rows:
+            return map_tensor(point[name], rows[name])
+        if name == "boxes":
+            return _boxes(point)
+        if name == "masks":
+            found = point["instance"] == _ids(point)[:, None, None]
+            return _as("Mask", torch.from_numpy(found))
+        if name == "ids":
+            return torch.from_numpy(_ids(point))
+        if name == "labels":
+            return torch.tensor([self._label(point, row) for row in point.instances], dtype=torch.int64)
+        if name in CAMERA:
+            return torch.from_numpy(np.array(getattr(point.viewpoint, name)))
+        raise FormatError(point.path, f"has no map {name!r}; it has {', '.join(rows)}")
+
+    def _label(self, point: Datapoint, row: Any) -> int:
+        value = row.values.get(self.label)
+        if isinstance(value, bool) or not isinstance(value, int):
+            told = "has none" if value is None else f"{value!r} is no integer"
+            raise FormatError(point.path, f"{self.label} of instance {row.id} {row.name!r}: {told}; choose a label=")
+        return value
+
+
+def map_tensor(array: np.ndarray, row: Modality) -> torch.Tensor:
+    """A map as a tensor of its own memory: channels first, every value kept.
+
+    Args:
+        array: (h, w) or (h, w, c), of any dtype that NumPy has.
+        row: What the map is.
+
+    Raises:
+        ValueError: A number is beyond 64 bits with sign.
+    """
+    name = _HELD.get(array.dtype.name, array.dtype.name)
+    if array.dtype.name == "uint64" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise ValueError(f"{row.name} holds {array.max()}, which no dtype of torch does")
+    planes = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None] if row.drawing == "color" else array
+    # A copy: torch warns where it would share memory that must not be written.
+    tensor = torch.from_numpy(np.array(planes, dtype=name, order="C"))
+    if row.unit == "unit vector" and row.frame == "camera":
+        return _as("Directions", tensor)
+    return _as("Image" if row.drawing == "color" else "Mask", tensor)
+
+
+def _as(kind: str, tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor as torchvision's own kind of it, where torchvision is installed."""
+    if tv_tensors is None:
+        return tensor
+    return Directions(tensor) if kind == "Directions" else getattr(tv_tensors, kind)(tensor)
+
+
+def _boxes(point: Datapoint) -> torch.Tensor:
+    boxes = torch.tensor([row.box for row in point.instances], dtype=torch.float32).reshape(-1, 4)
+    if tv_tensors is None:
+        return boxes
+    try:
+        size = point.viewpoint.lens.height, point.viewpoint.lens.width
+    except NoViewpointError:
+        size = point[point.modalities[0].name].shape[:2]
+    return tv_tensors.BoundingBoxes(boxes, format="XYWH", canvas_size=size)
+
+
+def _ids(point: Datapoint) -> np.ndarray:
+    return np.array([row.id for row in point.instances], dtype=np.int64)
+
+
+def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A batch: maps and matrices are stacked; what counts instances, which differ in number, stays a list.
+
+    Give it to a `DataLoader` as ``collate_fn`` where samples have any of ``boxes``, ``ids``, ``labels``, ``masks``.
+    """
+    return {
+        name: [sample[name] for sample in samples]
+        if name in TABLE
+        else default_collate([sample[name] for sample in samples])
+        for name in samples[0]
+    }
