@@ -6,21 +6,25 @@ pickled, and serves several processes at once.
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 
+from pixeltruth.categories import agreed, called
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.formats import open_folder
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
 from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
-from pixeltruth.selection import Group, assigned, matching, part
+from pixeltruth.selection import Group, assigned, entries, matching, part
 
 if TYPE_CHECKING:
+    from pixeltruth.statistics import Statistics
     from pixeltruth.summary import Summary
+    from pixeltruth.table import Rows
 
 
 def load(*folders: Path | str) -> "Dataset":
@@ -231,6 +235,53 @@ class Dataset(_Joined):
         """
         names = assigned(self.folders, fractions, by, seed=seed, exact=exact)
         return {name: Dataset(part(self.folders, [found == name for found in names])) for name in fractions}
+
+    @cached_property
+    def categories(self) -> dict[int, str]:
+        """What categories are called: the values of `category_id` and the text beside it (`category`, `category_name`).
+
+        Those of all instances of the scenes, visible or not; a category without a text is not in it.
+
+        Raises:
+            ValueError: A category has two names.
+            FormatError: A file that tells of them is damaged.
+        """
+        return agreed(called(self.folders))
+
+    def table(self, rows: "Rows" = "datapoints") -> Any:
+        """What is known of each datapoint, as a pandas DataFrame; needs the `table` extra.
+
+        Args:
+            rows: ``"datapoints"``: scene, camera, frame, lighting, path and all metadata, nested ones with dots.
+                ``"instances"``: one row for each visible instance: id, name, area, x, y, width, height, materials, and
+                the job's keys. In both, the index ``datapoint`` is the position: ``dataset[i]``.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+            FormatError: A file is damaged.
+        """
+        from pixeltruth.table import table
+
+        return table(self.folders, rows)
+
+    def stats(self, sample: int | None = None, *, seed: int = 0) -> "Statistics":
+        """Least, greatest and mean values of every map, the share of background, and how often categories are seen.
+
+        Args:
+            sample: Look at this many datapoints, drawn at random; at all of them where it is None.
+            seed: Another seed, another draw.
+
+        Raises:
+            FormatError: A file is damaged.
+        """
+        from pixeltruth.statistics import statistics
+
+        readers = [entry.reader for entry in entries(self.folders)]
+        if sample is not None and sample < len(readers):
+            drawn = np.random.default_rng(seed).permutation(len(readers))[:sample]
+            readers = [readers[position] for position in sorted(drawn)]
+        names = {number: next(iter(found)) for number, found in called(self.folders).items() if len(found) == 1}
+        return statistics(readers, names)
 
     def problems(self) -> list[Problem]:
         """Everything that cannot be read: every file of every datapoint is opened.

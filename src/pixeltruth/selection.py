@@ -124,15 +124,16 @@ def _has(entry: Entry, wanted: Mapping[str, Any], seen: set[str]) -> bool:
     """Whether a datapoint has the wanted values. Its file is opened only where they do not decide it without."""
     facts = entry.facts()
     seen.update(facts)
-    if not all(_same(facts[key], value) for key, value in wanted.items() if key in facts):
+    if not all(same(facts[key], value) for key, value in wanted.items() if key in facts):
         return False
     rest = wanted.keys() - facts.keys()
     metadata = entry.reader.metadata() if rest else {}
     seen.update(metadata)
-    return all(key in metadata and _same(metadata[key], wanted[key]) for key in rest)
+    return all(key in metadata and same(metadata[key], wanted[key]) for key in rest)
 
 
-def _same(found: Any, wanted: Any) -> bool:
+def same(found: Any, wanted: Any) -> bool:
+    """Whether two values are equal, arrays included."""
     if isinstance(found, np.ndarray) or isinstance(wanted, np.ndarray):
         return np.array_equal(found, wanted)
     return bool(found == wanted)

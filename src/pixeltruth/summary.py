@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixeltruth.categories import CATEGORY_KEYS
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset
 from pixeltruth.errors import NoViewpointError
 from pixeltruth.manifest import InstanceEntry, ReportEntry
 from pixeltruth.modalities import Modality
 from pixeltruth.remote import tree_size
-
-CATEGORY_KEYS = ("category_id", "class")
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,10 @@ class Reader(ABC):
         """The table of visible instances, by ascending id."""
         return ()
 
+    def categories(self) -> Iterator[Mapping[str, Any]]:
+        """What tells of category names: mappings with `category_id`, and `category` or `category_name`."""
+        return (row.values for row in self.instances())
+
     def metadata(self) -> Mapping[str, Any]:
         """Facts about the datapoint that are neither maps nor trees: names, numbers, texts."""
         return {"camera": self.camera, "frame": self.frame}
