@@ -8,7 +8,7 @@ DEMO_RESOLUTION ?= 480x360
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help docs demo test test-5 test-reader check bench bench-rgb lock clean venv venv-5 venv-reader
+.PHONY: help docs demo test test-5 test-reader test-torch check bench bench-rgb lock clean venv venv-5 venv-reader venv-torch
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test-5: .venv-5/.installed  ## the Blender suite on Blender 5.0
 test-reader: .venv-reader/.installed  ## the suite of a machine without Blender (numpy 2)
 	.venv-reader/bin/pytest -m "not blender"
 
+test-torch: .venv-torch/.installed  ## the tests of pixeltruth.torch, with PyTorch
+	.venv-torch/bin/pytest tests/test_torch.py
+
 check: .venv/.installed  ## lint, format and types
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -47,18 +50,24 @@ venv-5: .venv-5/.installed  ## make .venv-5: the same with Blender 5.0
 
 venv-reader: .venv-reader/.installed  ## make .venv-reader: the same without Blender
 
-# $* is .venv, .venv-5 or .venv-reader. Two stamps: an edit of pyproject.toml costs a second, a new lock a new environment.
+venv-torch: .venv-torch/.installed  ## make .venv-torch: the reader with PyTorch
+
+# $* is one of the environments. Two stamps: an edit of pyproject.toml costs a second, a new lock a new environment.
 .venv/.locked: requirements/render.txt
 .venv-5/.locked: requirements/render-5.txt
 .venv-reader/.locked: requirements/reader.txt
-.venv/.locked .venv-5/.locked .venv-reader/.locked: %/.locked:
+.venv-torch/.locked: requirements/torch.txt requirements/torch-cuda.txt
+# Where pip knows no place with PyTorch's builds for CPUs (PIP_EXTRA_INDEX_URL), the one with CUDA: 3 GB more.
+.venv-torch/.locked: OTHERWISE = requirements/torch-cuda.txt
+.venv/.locked .venv-5/.locked .venv-reader/.locked .venv-torch/.locked: %/.locked:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "The locks are for Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear $*
-	$*/bin/pip install --disable-pip-version-check --require-hashes -r $<
+	$*/bin/pip install --disable-pip-version-check --require-hashes -r $< \
+	  $(if $(OTHERWISE),|| $*/bin/pip install --disable-pip-version-check --require-hashes -r $(OTHERWISE))
 	touch $@
 
-.venv/.installed .venv-5/.installed .venv-reader/.installed: %/.installed: %/.locked pyproject.toml
+.venv/.installed .venv-5/.installed .venv-reader/.installed .venv-torch/.installed: %/.installed: %/.locked pyproject.toml
 	@missing=$$(ldd $*/lib/python3*/site-packages/bpy/__init__.so 2>/dev/null | awk '/not found/ { printf " %s", $$1 }'); \
 	if [ -n "$$missing" ]; then \
 	  echo "Blender needs system libraries that are missing:$$missing"; \
@@ -76,10 +85,12 @@ LOCK = $(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hash
 bench-rgb: .venv/.installed  ## measure the quality presets against 2000 samples (references are kept)
 	.venv/bin/python -m benchmarks rgb
 
-lock:  ## resolve the newest versions into requirements/*.txt (needs uv)
+lock:  ## resolve the newest versions into requirements/*.txt (needs uv; UV_FIND_LINKS: a build of PyTorch for CPUs)
 	$(LOCK) requirements/render.in --extra render --output-file requirements/render.txt
 	$(LOCK) requirements/render-5.in --extra render --output-file requirements/render-5.txt
-	$(LOCK) requirements/reader.in --extra figures --output-file requirements/reader.txt
+	$(LOCK) requirements/reader.in --extra figures --extra remote --extra table --output-file requirements/reader.txt
+	$(LOCK) requirements/torch.in --extra torch --extra remote --output-file requirements/torch.txt
+	$(LOCK) requirements/torch-cuda.in --extra torch --extra remote --output-file requirements/torch-cuda.txt
 
 clean:  ## remove what the targets above made, except the environments and the locks
 	rm -rf demo dist build .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache

@@ -17,7 +17,7 @@ SOURCES = sorted((ROOT / "src" / "pixeltruth").rglob("*.py"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 BLENDER = {"bpy", "bpy_extras", "bmesh", "mathutils"}
-HEAVY = BLENDER | {"embreex", "matplotlib", "numba", "ray"}
+HEAVY = BLENDER | {"embreex", "fsspec", "matplotlib", "numba", "pandas", "ray", "torch"}
 LOADER_SIDE = [
     "pixeltruth",
     *(
@@ -120,4 +120,4 @@ def test_lock_pins_every_package_with_hashes_and_no_address(path: Path) -> None:
 
 
 def test_there_is_a_lock_for_each_environment() -> None:
-    assert [path.name for path in LOCKS] == ["reader.txt", "render-5.txt", "render.txt"]
+    assert [path.name for path in LOCKS] == ["reader.txt", "render-5.txt", "render.txt", "torch-cuda.txt", "torch.txt"]
