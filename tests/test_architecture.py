@@ -84,6 +84,10 @@ class TestEachSourceFile:
             return
         assert {name for name in imports(path) if name.partition(".")[0] in BLENDER} == set()
 
+    def test_imports_torch_only_where_it_belongs(self, path: Path) -> None:
+        if path.name not in ("torch.py", "directions.py"):
+            assert {name for name in imports(path) if name.partition(".")[0] in {"torch", "torchvision"}} == set()
+
     def test_leaves_the_command_line_on_top(self, path: Path) -> None:
         if path.stem == "__main__" or module_name(path).startswith("pixeltruth.cli"):
             return

@@ -269,3 +269,15 @@ def test_the_example_learns(tmp_path: Path) -> None:
     before, after = (float(share) for share in re.findall(r": ([0-9.]+)%", ran.stdout))
     assert before < 80
     assert after > 95
+
+
+def test_the_block_of_the_page_runs(tmp_path: Path) -> None:
+    synthetic.write_dataset(tmp_path / "dataset", scenes=2)
+    page = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    chosen = [blocks[0], *(block for block in blocks if "split(" in block), *(b for b in blocks if "torch" in b)]
+    code = "from tests import cpu_torchvision; import os, sys; os.chdir(sys.argv[1])\n" + "\n".join(chosen)
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("torch.Size([2, 3, 30, 40]) BoundingBoxes(") == 2
