@@ -160,7 +160,8 @@ def assigned(
     check_fractions(fractions)
     if by not in ("scene", "camera", "datapoint"):
         raise ValueError(f"cannot split by {by!r}; split by 'scene', 'camera' or 'datapoint'")
-    keys = [_key(entry, by) for entry in entries(folders)]
+    roots = {id(folder): folder.path.resolve().name for folder in folders}
+    keys = [_key(entry, by, root=roots[id(entry.folder)]) for entry in entries(folders)]
     places = {key: _place(key, seed) for key in keys}
     if exact:
         ranked = sorted(places, key=lambda key: places[key])
@@ -183,10 +184,10 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
         raise ValueError(f"fractions sum to {total:g}, not to 1: {dict(fractions)}")
 
 
-def _key(entry: Entry, by: Group) -> str:
-    """What decides on the split of a datapoint: names on disk from the dataset's own folder on."""
+def _key(entry: Entry, by: Group, *, root: str) -> str:
+    """What decides on the split of a datapoint: names on disk from the dataset's own folder, ``root``, on."""
     folder, scene, camera, reader = entry
-    parts: list[Any] = [folder.path.resolve().name, _within(folder, scene.path), scene.name]
+    parts: list[Any] = [root, _within(folder, scene.path), scene.name]
     if by != "scene":
         parts += [_within(folder, camera.path), camera.name]
     if by == "datapoint":

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from pixeltruth.datapoint import Datapoint
-from pixeltruth.dataset import Dataset
 from pixeltruth.errors import FormatError, MissingExtraError, NoViewpointError
 from pixeltruth.modalities import Modality
 
@@ -52,7 +51,7 @@ class TorchDataset(torch.utils.data.Dataset):
     - ``K``, ``world_from_camera``: float64 (3, 3) and (4, 4). Transforms do not touch them.
 
     Args:
-        dataset: What `pixeltruth.load`, ``filter`` or ``split`` give.
+        dataset: What `pixeltruth.load`, ``filter`` or ``split`` give, or one scene or camera of it.
         names: What a sample has.
         transform: Called with each sample; what it returns is the sample. Must be picklable for spawned workers.
         label: Key of the instance table whose integers are ``labels``.
@@ -64,7 +63,7 @@ class TorchDataset(torch.utils.data.Dataset):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Sequence[Datapoint],
         names: Iterable[str],
         *,
         transform: Callable[[dict[str, Any]], Any] | None = None,
