@@ -88,6 +88,9 @@ class TestEachSourceFile:
         if path.name not in ("torch.py", "directions.py"):
             assert {name for name in imports(path) if name.partition(".")[0] in {"torch", "torchvision"}} == set()
 
+    def test_holds_no_lock_that_a_fork_would_keep(self, path: Path) -> None:
+        assert "functools.cached_property" not in set(imports(path)), "use pixeltruth.lazy.once, which says why"
+
     def test_leaves_the_command_line_on_top(self, path: Path) -> None:
         if path.stem == "__main__" or module_name(path).startswith("pixeltruth.cli"):
             return

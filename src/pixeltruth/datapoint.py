@@ -2,7 +2,6 @@
 
 import operator
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
@@ -10,6 +9,7 @@ from jaxtyping import Bool, Float64
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.formats.reading import Reader
+from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
 from pixeltruth.view import InstanceRow
@@ -54,7 +54,7 @@ class InstanceTable(Sequence[InstanceRow]):
         except KeyError:
             raise KeyError(f"no visible instance has id {id}") from None
 
-    @cached_property
+    @once
     def _by_id(self) -> dict[int, InstanceRow]:
         return {row.id: row for row in self._rows}
 

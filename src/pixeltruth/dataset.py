@@ -6,7 +6,6 @@ pickled, and serves several processes at once.
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
@@ -16,6 +15,7 @@ from pixeltruth.categories import agreed, called
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.formats import open_folder
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
+from pixeltruth.lazy import once
 from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
@@ -236,7 +236,7 @@ class Dataset(_Joined):
         names = assigned(self.folders, fractions, by, seed=seed, exact=exact)
         return {name: Dataset(part(self.folders, [found == name for found in names])) for name in fractions}
 
-    @cached_property
+    @once
     def categories(self) -> dict[int, str]:
         """What categories are called: the values of `category_id` and the text beside it (`category`, `category_name`).
 

@@ -9,7 +9,6 @@ half a unit in the last place of a stored number ``x`` is at most ``2**-24 * |x|
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from jaxtyping import Bool, Float64
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.derive import Extents, instance_extents
+from pixeltruth.lazy import once
 from pixeltruth.manifest import SceneManifest
 from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.view import InstanceRow
@@ -49,27 +49,27 @@ class Evidence:
     table: tuple[InstanceRow, ...]
     scene: SceneManifest
 
-    @cached_property
+    @once
     def rays(self) -> Float64[np.ndarray, "h w 3"]:
         """Directions with z = 1 through the pixel centres, camera frame."""
         return self.viewpoint.lens.rays()
 
-    @cached_property
+    @once
     def ray_lengths(self) -> Float64[np.ndarray, "h w"]:
         """Lengths of `rays`: distance = depth * length."""
         return np.sqrt(np.einsum("hwc,hwc->hw", self.rays, self.rays))
 
-    @cached_property
+    @once
     def extents(self) -> Extents:
         """Ids, areas and boxes of the `instance` map."""
         return instance_extents(self.maps["instance"])
 
-    @cached_property
+    @once
     def hits(self) -> dict[str, Mask]:
         """Where each map says that something was hit."""
         return {name: hit(self.maps[name]) for name, hit in _HIT.items() if name in self.maps}
 
-    @cached_property
+    @once
     def depth(self) -> Float64[np.ndarray, "h w"]:
         """Planar depth in float64, from `depth` or else `distance`."""
         if "depth" in self.maps:
