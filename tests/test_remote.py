@@ -10,7 +10,9 @@ import pytest
 from pixeltruth.check import check
 from pixeltruth.dataset import load
 from pixeltruth.errors import FormatError, MissingDriverError, MissingExtraError, RenderError
-from pixeltruth.remote import UrlPath, as_path, local_copy, tree_size
+from pixeltruth.export import export_dataset
+from pixeltruth.formats import LAYOUTS
+from pixeltruth.remote import UrlPath, as_path, local_copy, tree_size, walk
 from tests import synthetic
 
 fsspec = pytest.importorskip("fsspec", reason="the `remote` extra, in the reader's environment (make test-reader)")
@@ -98,6 +100,21 @@ class TestUrlPath:
         assert all(path.parent == root for path in root.iterdir())
         assert tree_size(root) == tree_size(folder) > 0
 
+    def test_size_and_bytes_of_a_file(self, url: str, folder: Path) -> None:
+        listed = as_path(url) / "dataset.json"
+        assert listed.stat().st_size == (folder / "dataset.json").stat().st_size
+        with listed.open("rb") as stream:
+            stream.seek(2)
+            assert stream.read(9) == (folder / "dataset.json").read_bytes()[2:11]
+        assert listed.is_symlink() is False
+
+    def test_walks_as_the_system_does(self, url: str, folder: Path) -> None:
+        local = {(where.relative_to(folder).parts, *map(frozenset, found)) for where, *found in walk(folder)}
+        root = as_path(url)
+        assert {(where.relative_to(root).parts, *map(frozenset, found)) for where, *found in walk(root)} == local
+        shallow = [folders.clear() or where for where, folders, _ in walk(root)]
+        assert shallow == [root]
+
     def test_what_is_not_there_is_a_file_not_found(self, url: str) -> None:
         with pytest.raises(FileNotFoundError):
             (as_path(url) / "nothing").read_bytes()
@@ -105,14 +122,11 @@ class TestUrlPath:
             (as_path(url) / "nothing").iterdir()
 
     def test_what_works_with_local_files_only_says_so(self, url: str) -> None:
-        uses = (
-            open,
-            Path.stat,
-            lambda path: path.open("rb"),
-            lambda path: path.glob("*"),
-            lambda path: path.rglob("*"),
-        )
-        for use in uses:
+        uses = {
+            "open": open, "write": lambda path: path.write_bytes(b""), "text": lambda path: path.open(),
+            "glob": lambda path: path.glob("*"), "rglob": lambda path: path.rglob("*"), "mkdir": Path.mkdir,
+        }  # fmt: skip
+        for use in uses.values():
             with pytest.raises(FormatError, match="memory://data/boxes: is behind a URL"):
                 use(as_path(url))
 
@@ -151,6 +165,27 @@ class TestLoad:
         assert remote.problems() == []
         assert check(url) == []
         assert repr(remote) == f"Dataset('{url}': 2 scenes, 16 datapoints)"
+
+    @pytest.mark.parametrize("layout", [layout.name for layout in LAYOUTS])
+    def test_every_layout_reads_the_same_from_behind_a_url(self, folder: Path, tmp_path: Path, layout: str) -> None:
+        if layout != "native":
+            folder = tmp_path / layout
+            options = {"maps": "rgb,depth,normals,instance"} if layout == "exr" else {}
+            boxes = load(synthetic.write_dataset(tmp_path / "boxes", lighting=("day",)))
+            export_dataset(layout, boxes, folder, **options)
+        memory = fsspec.filesystem("memory")
+        memory.put(str(folder), f"/layouts/{layout}", recursive=True)
+        remote, local = load(f"memory://layouts/{layout}"), load(folder)
+        assert {index.layout for index in remote.folders} == {index.layout for index in local.folders}
+        assert len(remote) == len(local) > 0
+        for there, here in zip(pickle.loads(pickle.dumps(remote)), local, strict=True):
+            names = [row.name for row in here.modalities]
+            assert [row.name for row in there.modalities] == names
+            assert "depth" in names
+            assert all(synthetic.same(there[name], here[name]) for name in names)
+            assert there.instances[:] == here.instances[:]
+            assert there.metadata == here.metadata
+        assert remote.problems() == local.problems() == []
 
     def test_a_file_url(self, folder: Path) -> None:
         assert list(load(folder.as_uri())) == list(load(folder))

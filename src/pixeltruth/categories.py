@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixeltruth.formats.reading import FolderIndex
+from pixeltruth.formats.reading import NAME_KEYS, FolderIndex
 
 CATEGORY_KEYS = ("category_id", "class")
-NAME_KEYS = ("category", "category_name", "class_name")
 
 Called = dict[int, dict[str, Path]]
 """For each category the names it has, and a file or folder in which it has each."""

@@ -6,6 +6,7 @@ driver are its own or fsspec's: environment variables such as ``FSSPEC_S3_ANON=t
 """
 
 import errno
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,8 @@ class UrlPath(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPath: 
         """Itself: there is nothing that it would be relative to."""
         return self
 
+    absolute = resolve
+
     def is_file(self, **_: Any) -> bool:
         """Whether there is a file."""
         with _asking(self) as (files, path):
@@ -67,6 +70,22 @@ class UrlPath(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPath: 
         with _asking(self) as (files, path):
             return bool(files.isdir(path))
 
+    def is_symlink(self) -> bool:
+        """False: storage behind a URL has no links."""
+        return False
+
+    def stat(self, **_: Any) -> os.stat_result:
+        """Size of the file; the rest is unknown, and 0."""
+        with _asking(self) as (files, path):
+            return os.stat_result((0, 0, 0, 0, 0, 0, int(files.size(path) or 0), 0, 0, 0))
+
+    def open(self, mode: str = "r", *_: Any, **__: Any) -> Any:
+        """The file, for reading bytes (``rb``); parts of it are fetched as they are read."""
+        if mode != "rb":
+            raise FormatError(self, _REFUSED)
+        with _asking(self) as (files, path):
+            return files.open(path, "rb")
+
     def exists(self, **_: Any) -> bool:
         """Whether there is anything."""
         with _asking(self) as (files, path):
@@ -74,11 +93,19 @@ class UrlPath(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPath: 
 
     def iterdir(self) -> Iterator["UrlPath"]:
         """What lies in the folder."""
+        folders, files = self.listing()
+        return iter([self / name for name in (*folders, *files)])
+
+    def listing(self) -> tuple[list[str], list[str]]:
+        """Names of the folders and of the files in the folder, sorted; asked for once."""
         with _asking(self) as (files, path):
-            found = files.ls(path, detail=False)
-        own = path.rstrip("/")
-        names = (name.rstrip("/") for name in found)
-        return iter([self / name.rpartition("/")[2] for name in names if name.strip("/") != own.strip("/")])
+            entries = files.ls(path, detail=True)
+        own = path.strip("/")
+        found: dict[bool, list[str]] = {True: [], False: []}
+        for entry in entries:
+            if (name := entry["name"].strip("/")) != own:  # some drivers list the folder in itself
+                found[entry["type"] == "directory"].append(name.rpartition("/")[2])
+        return sorted(found[True]), sorted(found[False])
 
     def read_bytes(self) -> bytes:
         """The content of the file."""
@@ -162,6 +189,33 @@ def local_copy(path: Path) -> Iterator[Path]:
         copy = Path(folder) / path.name
         copy.write_bytes(path.read_bytes())
         yield copy
+
+
+def fetched(path: Path) -> bytes | None:
+    """The content of a file behind a URL; None of a local one, which need not be read whole.
+
+    Raises:
+        FormatError: It is missing or cannot be fetched.
+    """
+    if not isinstance(path, UrlPath):
+        return None
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise FormatError(path, "is missing") from error
+    except OSError as error:
+        raise FormatError(path, f"cannot be fetched: {error.strerror or error}") from error
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `os.walk`: each folder with the names of its folders, which may be left out in place, and of its files."""
+    if not isinstance(folder, UrlPath):
+        yield from ((Path(where), folders, files) for where, folders, files in os.walk(folder))
+        return
+    folders, files = folder.listing()
+    yield folder, folders, files
+    for name in folders:
+        yield from walk(folder / name)
 
 
 def tree_size(folder: Path) -> int:

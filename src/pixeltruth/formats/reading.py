@@ -5,10 +5,11 @@ when somebody asks for them. Everything here can be pickled and holds no open fi
 travel to other processes.
 
 Every `Path` here may be one behind a URL (`pixeltruth.remote`). So a layout reads with ``read_bytes()``,
-``read_text()``, ``iterdir()``, ``is_file()``, ``is_dir()``, and with what needs no file: ``/``, ``name``, ``suffix``,
-``parent``, ``relative_to()``. It never wraps a path in ``Path(...)``, opens one by name, globs, or calls ``stat()``. A
-library that wants a file object gets ``io.BytesIO(path.read_bytes())``; one that opens nothing but local files gets a
-`pixeltruth.remote.local_copy`.
+``read_text()``, ``open("rb")``, ``iterdir()``, ``is_file()``, ``is_dir()``, ``stat().st_size``, and with what needs no
+file: ``/``, ``name``, ``suffix``, ``parent``, ``relative_to()``. It never wraps a path in ``Path(...)``, opens one by
+its name, globs, or walks otherwise than with `pixeltruth.remote.walk`. A library that wants a file object gets
+``io.BytesIO(path.read_bytes())``; one that opens nothing but local files, a `pixeltruth.remote.local_copy`. What is
+read in several steps is fetched once (`pixeltruth.remote.fetched`).
 """
 
 from abc import ABC, abstractmethod
@@ -122,7 +123,8 @@ class Reader(ABC):
                 yield Problem.of(error)
 
 
-_CLASSES = ("category", "category_name", "class_name")
+NAME_KEYS = ("category", "category_name", "class_name")
+"""Keys of an instance table whose texts say what the category of an instance is called."""
 
 
 def mask_of_name(reader: Reader, name: str) -> Bool[np.ndarray, "h w"]:
@@ -132,7 +134,7 @@ def mask_of_name(reader: Reader, name: str) -> Bool[np.ndarray, "h w"]:
         KeyError: No instance is called so; lists what is visible.
         FormatError: The file is damaged.
     """
-    named = {row.id: {row.name, *(row.values.get(key) for key in _CLASSES)} for row in reader.instances()}
+    named = {row.id: {row.name, *(row.values.get(key) for key in NAME_KEYS)} for row in reader.instances()}
     ids = [id_ for id_, names in named.items() if name in names]
     if not ids:
         known = sorted({text for names in named.values() for text in names if isinstance(text, str)})

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import numpy as np
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native.codec import DEFLATE, MAX_BYTES, SHUFFLE
 from pixeltruth.formats.native.elements import linked, names, naming, opened
+from pixeltruth.lazy import once
+from pixeltruth.remote import fetched
 
 _LZF, _FLETCHER32 = 32000, 3
 _FILTERS = {DEFLATE, SHUFFLE, _FLETCHER32, _LZF}
@@ -59,7 +60,7 @@ class FrameFile:
     def __reduce__(self) -> tuple[type["FrameFile"], tuple[Path]]:
         return FrameFile, (self.path,)
 
-    @cached_property
+    @once
     def entries(self) -> dict[str, Entry]:
         """Everything at the root, by name.
 
@@ -106,14 +107,22 @@ class FrameFile:
                 return None
             if not isinstance(element, h5py.Dataset):
                 raise ValueError("is neither an array nor a text")
-            _check(element, file_size=self.path.stat().st_size)
+            _check(element, file_size=self._size())
             return element
+
+    @once
+    def _content(self) -> bytes | None:
+        """The file, where it lies behind a URL: fetched once and whole."""
+        return fetched(self.path)
+
+    def _size(self) -> int:
+        return self.path.stat().st_size if self._content is None else len(self._content)
 
     @contextmanager
     def _open(self) -> Iterator[h5py.Group]:
-        if not self.path.is_file():
+        if self._content is None and not self.path.is_file():
             raise FormatError(self.path, "is missing")
-        with opened(self.path, "cannot be read as an HDF5 file") as root:
+        with opened(self.path, "cannot be read as an HDF5 file", content=self._content) as root:
             yield root
 
 

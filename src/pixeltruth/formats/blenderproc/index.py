@@ -1,10 +1,8 @@
 """The index of a folder of `<frame>.hdf5` files, and the reader of one of them."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -16,7 +14,9 @@ from pixeltruth.formats.blenderproc import attribute_table, keys, maps
 from pixeltruth.formats.blenderproc.frame_file import FrameFile
 from pixeltruth.formats.native.elements import naming
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex, mask_of_name
+from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
+from pixeltruth.remote import walk
 from pixeltruth.view import InstanceRow
 
 _FILE = re.compile(r"([0-9]{1,18})\.hdf5")
@@ -42,14 +42,14 @@ class BlenderProcReader(Reader):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in {"_sources", "_table"}}
 
-    @cached_property
+    @once
     def _sources(self) -> dict[str, maps.Source]:
         entries = self._file.entries
         if self.eye is None and maps.is_stereo(entries):
             raise FormatError(self.path, "holds a stereo pair, unlike the first file of the folder; keep them apart")
         return maps.sources(maps.pictures(entries, self.eye), self._table.get(keys.WORLD, {}))
 
-    @cached_property
+    @once
     def _table(self) -> attribute_table.Rows:
         """The table of instances; empty where there is none, or where a stereo pair cut it in two."""
         if keys.INSTANCE_TABLE not in self._texts():
@@ -140,8 +140,8 @@ class _Frames(Sequence[Reader]):
 
 def recognise(folder: Path) -> bool:
     """Whether a folder holds a file that is called as BlenderProc calls them."""
-    with os.scandir(folder) as entries:
-        return any(_FILE.fullmatch(entry.name) for entry in entries)
+    _, folders, files = next(walk(folder))
+    return any(_FILE.fullmatch(name) for name in (*folders, *files))
 
 
 def open_folder(folder: Path) -> FolderIndex:
@@ -149,8 +149,7 @@ def open_folder(folder: Path) -> FolderIndex:
 
     The first file tells whether all hold stereo pairs; then there is a camera for either side.
     """
-    with os.scandir(folder) as entries:
-        files = tuple(sorted((e.name for e in entries if _FILE.fullmatch(e.name) and e.is_file()), key=_number))
+    files = tuple(sorted((name for name in next(walk(folder))[2] if _FILE.fullmatch(name)), key=_number))
     frames = tuple(_number(name) for name in files)
     eyes: tuple[tuple[str, int | None], ...] = (("camera", None),)
     if files and _is_stereo(folder / files[0]):
@@ -158,7 +157,7 @@ def open_folder(folder: Path) -> FolderIndex:
     cameras = tuple(
         CameraIndex(folder, name, _Frames(folder, files, name, eye), frames, planned=frames) for name, eye in eyes
     )
-    return FolderIndex(folder, "blenderproc", (SceneIndex(folder, folder.absolute().name, cameras),))
+    return FolderIndex(folder, "blenderproc", (SceneIndex(folder, folder.resolve().name, cameras),))
 
 
 def _is_stereo(path: Path) -> bool:

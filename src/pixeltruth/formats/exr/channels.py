@@ -10,6 +10,7 @@ from jaxtyping import Float64, Shaped
 
 from pixeltruth.errors import FormatError, JobError
 from pixeltruth.formats.exr.pixels import read_channels
+from pixeltruth.remote import as_path
 
 Array = Shaped[np.ndarray, "h w"]
 
@@ -49,7 +50,7 @@ def read_exr(
         FormatError: The file cannot be read, is no OpenEXR file or damaged, or it has no such channel, or several.
         JobError: ``max_value`` is no number.
     """
-    path = Path(path)
+    path = as_path(path)
     if max_value is not None and (isinstance(max_value, bool) or math.isnan(max_value)):
         raise JobError(f"max_value is {max_value}: it must be a number")
     channels = read_channels(path)[1]

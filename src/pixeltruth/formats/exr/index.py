@@ -1,6 +1,5 @@
 """The index of a folder of EXR files, made from their names; of files whose name has no pass, one header is opened."""
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pixeltruth.formats.exr.names import folder_pass, parse_name
 from pixeltruth.formats.exr.reader import ExrReader
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex
 from pixeltruth.problem import Problem
+from pixeltruth.remote import walk
 
 LAYOUT = "exr"
 DEEPEST = 4
@@ -106,8 +106,8 @@ def _camera(folder: Path, place: Place, files: dict[View, list[tuple[str, Path]]
 
 def _files(folder: Path) -> Iterator[tuple[Place, str]]:
     """The folders and the name of each EXR file; no link to another folder is followed."""
-    for where, folders, files in os.walk(folder):
-        place = Path(where).relative_to(folder).parts
+    for where, folders, files in walk(folder):
+        place = where.relative_to(folder).parts
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if len(place) < DEEPEST else []
         for name in sorted(files):
             if name.lower().endswith(".exr") and not name.startswith("."):

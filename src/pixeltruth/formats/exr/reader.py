@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pixeltruth.formats.exr.own import ATTRIBUTE, OwnMap, own_maps
 from pixeltruth.formats.exr.passes import PassMap, maps_in, split_layers
 from pixeltruth.formats.exr.pixels import channel_names, read_channels
 from pixeltruth.formats.reading import Reader
+from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
 
@@ -60,12 +61,12 @@ class ExrReader(Reader):
         cached = ("_opened", "_layers", "_sources")
         return {name: value for name, value in self.__dict__.items() if name not in cached}
 
-    @cached_property
+    @once
     def _opened(self) -> dict[Path, Header | FormatError]:
         """The header of each file, or why there is none."""
         return {path: _header_or_error(path) for _, path in self._files}
 
-    @cached_property
+    @once
     def _layers(self) -> dict[str, _Layer]:
         """The layers by name: that of the pass, after that of the view layer where several have it."""
         found: dict[tuple[str, str], _Layer] = {}
@@ -79,7 +80,7 @@ class ExrReader(Reader):
                 found.setdefault(("", hint), _Layer(path, hint, None))
         return {_layer_name(key, found): layer for key, layer in found.items()}
 
-    @cached_property
+    @once
     def _sources(self) -> dict[str, _Source]:
         found: dict[str, _Source] = {}
         for name, layer in self._layers.items():

@@ -15,6 +15,7 @@ from pixeltruth.formats.native import elements, layout
 from pixeltruth.formats.native.elements import Chunk, Place, naming
 
 Stamp = tuple[int, int, int]
+_FETCHED = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,22 @@ class Contents:
         lighting: Names of the lightings, sorted.
         places: Where every map lies, geometry sorted by name, then `lighting/<lighting>/<modality>` likewise; the
             error where that cannot be told.
+        content: What is in the file, where it is no local one.
     """
 
     stamp: Stamp
     lighting: tuple[str, ...]
     places: Mapping[str, Place | FormatError]
+    content: bytes | None = None
 
     @classmethod
-    def of(cls, path: Path, file: h5py.Group) -> "Contents":
-        """The contents of a file that was opened.
+    def of(cls, path: Path, file: h5py.Group, *, content: bytes | None = None) -> "Contents":
+        """The contents of a file that was opened, or fetched whole.
 
         Raises:
             FormatError: The size of the picture or the names of the lightings cannot be told.
         """
-        stamp = _stamp(path.stat())
+        stamp = _stamp(path.stat()) if content is None else _FETCHED
         size = _read_size(path, file)
         names = elements.names(file)
         groups = _lighting_groups(path, file) if layout.LIGHTING in names else {}
@@ -50,7 +53,7 @@ class Contents:
             for name in elements.names(group)
         }
         places = {name: _place(path, name, held, size=size) for name, held in (geometry | lights).items()}
-        return cls(stamp, tuple(groups), places)
+        return cls(stamp, tuple(groups), places, content)
 
     def read(self, path: Path, name: str) -> Chunk | None:
         """The bytes of a map; None where the file under this name is another by now.
@@ -61,6 +64,8 @@ class Contents:
         place = self.places[name]
         if isinstance(place, FormatError):
             raise place
+        if self.content is not None:
+            return place.chunk(self.content[place.offset : place.offset + place.size])
         with naming(path, name), path.open("rb") as stream:
             if _stamp(os.fstat(stream.fileno())) != self.stamp:
                 return None

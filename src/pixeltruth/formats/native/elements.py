@@ -5,6 +5,7 @@ knows, of a dtype it knows, and of the shape that the reader expects. External l
 datasets would read other files; they are refused.
 """
 
+import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ def naming(path: Path, key: str) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: Path, problem: str) -> Iterator[h5py.Group]:
+def opened(path: Path, problem: str, *, content: bytes | None = None) -> Iterator[h5py.Group]:
     """The root of an HDF5 file, for reading. On the way out everything that was opened in it is closed.
 
     Done by hand because `h5py.File` takes several times as long, most of it to look for what is still open.
@@ -48,12 +49,13 @@ def opened(path: Path, problem: str) -> Iterator[h5py.Group]:
     Args:
         path: The file.
         problem: What to say of a file that HDF5 cannot open.
+        content: What is in the file, where it is no local one.
 
     Raises:
         FormatError: The file cannot be opened, or is found to be damaged inside the block.
     """
     try:
-        file = _file_of(path)
+        file = _file_of(path) if content is None else h5py.File(io.BytesIO(content), "r")
     except (OSError, RuntimeError) as error:
         raise FormatError(path, f"{problem} ({error})") from error
     try:

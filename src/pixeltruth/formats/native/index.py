@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -14,6 +13,7 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats.native.layout import light_map
 from pixeltruth.formats.native.reader import ViewFile
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex, mask_of_name
+from pixeltruth.lazy import once
 from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
@@ -41,7 +41,7 @@ class NativeReader(Reader):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in {"_names", "_rows"}}
 
-    @cached_property
+    @once
     def _names(self) -> dict[str, str]:
         """Name in the file of each map."""
         names = {name: name for name in self._file.names if "/" not in name}
@@ -54,7 +54,7 @@ class NativeReader(Reader):
         """The rows of the maps that are in the file; one that the dataset does not list says itself what it is."""
         return self._rows
 
-    @cached_property
+    @once
     def _rows(self) -> Rows:
         listed = {name: row for name, row in self._all.items() if name in self._names}
         return listed | {name: self._row(name) for name in self._names if name not in listed}

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats.native import elements, instance_table, layout
 from pixeltruth.formats.native.contents import Contents
 from pixeltruth.formats.native.elements import Chunk, naming
+from pixeltruth.lazy import once
 from pixeltruth.manifest import FORMAT_VERSION, strict_json
+from pixeltruth.remote import as_path, fetched
 from pixeltruth.view import InstanceRow
 
 
@@ -50,7 +51,7 @@ class ViewFile:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
 
     def __reduce__(self) -> tuple[type["ViewFile"], tuple[Path]]:
         return ViewFile, (self.path,)
@@ -58,7 +59,7 @@ class ViewFile:
     def __repr__(self) -> str:
         return f"ViewFile({str(self.path)!r})"
 
-    @cached_property
+    @once
     def viewpoint(self) -> Viewpoint:
         """The camera of the view."""
         with self._open() as file:
@@ -74,12 +75,17 @@ class ViewFile:
         """Names of the lightings, sorted."""
         return self._contents.lighting
 
-    @cached_property
+    @once
     def _contents(self) -> Contents:
         with self._open() as file:
-            return Contents.of(self.path, file)
+            return Contents.of(self.path, file, content=self._content)
 
-    @cached_property
+    @once
+    def _content(self) -> bytes | None:
+        """The file, where it lies behind a URL: fetched once and whole."""
+        return fetched(self.path)
+
+    @once
     def instances(self) -> tuple[InstanceRow, ...]:
         """The instance table, by ascending id."""
         text = self._text(layout.INSTANCES)
@@ -88,7 +94,7 @@ class ViewFile:
             instance_table.check_sorted(rows)
         return rows
 
-    @cached_property
+    @once
     def metadata(self) -> dict[str, Any]:
         """Facts about the view: camera name, frame, noise seed."""
         text = self._text(layout.METADATA)
@@ -168,9 +174,10 @@ class ViewFile:
 
     @contextmanager
     def _open(self) -> Iterator[h5py.Group]:
-        if not self.path.is_file():
+        if self._content is None and not self.path.is_file():
             raise FormatError(self.path, "is missing; the same render again makes it")
-        with elements.opened(self.path, "cannot be read as a view file; the same render again replaces it") as root:
+        problem = "cannot be read as a view file; the same render again replaces it"
+        with elements.opened(self.path, problem, content=self._content) as root:
             self._check_version(root)
             yield root
 
