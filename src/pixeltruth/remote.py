@@ -77,7 +77,7 @@ class UrlPath(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPath: 
     def stat(self, **_: Any) -> os.stat_result:
         """Size of the file; the rest is unknown, and 0."""
         with _asking(self) as (files, path):
-            return os.stat_result((0, 0, 0, 0, 0, 0, int(files.size(path) or 0), 0, 0, 0))
+            return os.stat_result((0, 0, 0, 0, 0, 0, int(files.size(path) or 0), 0, 0, 0), {"st_mtime_ns": 0})
 
     def open(self, mode: str = "r", *_: Any, **__: Any) -> Any:
         """The file, for reading bytes (``rb``); parts of it are fetched as they are read."""
