@@ -1,6 +1,7 @@
 """Writes the pages that repeat the code: cli.md, inputs.md and modalities.md. Run: python docs/generate.py."""
 
 import math
+import re
 from pathlib import Path
 
 from pixeltruth import jobfile, labels, poses, sources
@@ -41,7 +42,9 @@ def cli_page() -> str:
 
 def _help(name: str) -> str:
     usage = "pixeltruth" if app[name].usage else f"pixeltruth {name}"  # a usage line of its own has the name in it
-    return app[name].generate_docs(heading_level=2, usage_name=usage).strip() + "\n"
+    page = app[name].generate_docs(heading_level=2, usage_name=usage)
+    # A command that has commands of its own lists them once, not twice
+    return re.sub(r"## Table of Contents\n.*?(?=\*\*Commands)", "", page, flags=re.DOTALL).strip() + "\n"
 
 
 def inputs_page() -> str:

@@ -22,7 +22,7 @@ from pixeltruth.manifest import ReportEntry
 from pixeltruth.modalities import TABLE
 from pixeltruth.run import api
 from pixeltruth.summary import Summary
-from synthetic import empty_dataset
+from tests import synthetic
 
 Capture = pytest.CaptureFixture[str]
 
@@ -57,7 +57,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Job, dict[str, Any]]]:
     """The jobs that would have been run."""
     jobs: list[tuple[Job, dict[str, Any]]] = []
     monkeypatch.setattr(api, "run", lambda given, **options: jobs.extend((job, options) for job in given))
-    monkeypatch.setattr(api, "load", empty_dataset)
+    monkeypatch.setattr(api, "load", synthetic.empty_dataset)
     return jobs
 
 
@@ -158,10 +158,23 @@ def test_every_parameter_has_help() -> None:
             assert argument.parameter.help, f"{command.name} {argument.name}"
 
 
-def test_export_commands_take_the_options_of_their_targets() -> None:
+def test_every_target_has_a_command_with_its_options() -> None:
+    assert {name for name in cli_export.app if not name.startswith("-")} == set(targets())
     for name, target in targets().items():
         given = inspect.signature(cli_export.app[name].default_command or str).parameters
         assert list(given) == ["dataset", "output", *target.options.model_fields, "workers"]
+        # The command leaves its defaults to the target
+        assert {parameter.default for parameter in list(given.values())[2:]} == {None}
+
+
+def test_export_prints_its_folder(tmp_path: Path, capsys: Capture) -> None:
+    synthetic.write_dataset(tmp_path / "boxes", lighting=())
+    arguments = ["export", "blenderproc", str(tmp_path / "boxes"), str(tmp_path / "out")]
+    assert cli.main([*arguments, "--workers", "2"]) == 0
+    assert capsys.readouterr() == (f"{tmp_path / 'out'}\n", "")
+    assert {path.name for path in (tmp_path / "out").glob("*.hdf5")} == {"0.hdf5", "1.hdf5"}
+    assert cli.main(["info", str(tmp_path / "out")]) == 0
+    assert "layout       blenderproc\n" in capsys.readouterr().out
 
 
 BAD = {
@@ -235,6 +248,10 @@ BAD = {
     "info on no dataset": (["info", "foreign"], "foreign: is no dataset"),
     "info on nothing": (["info", "none"], "none: is no folder"),
     "check of nothing": (["check", "none"], "none: is no folder"),
+    "export of no dataset": (["export", "blenderproc", "foreign", "out"], "foreign: is no dataset"),
+    "export to nowhere known": (["export", "gif", "foreign", "out"], "gif"),
+    "export without an output": (["export", "blenderproc", "foreign"], "OUTPUT"),
+    "export with another option": (["export", "blenderproc", "foreign", "out", "--bits", "8"], "--bits"),
     "preview of no dataset": (["preview", "foreign"], "foreign: is no dataset"),
     "unknown sample": (["sample", "moon", "-o", "moon.blend"], "still_life"),
     "sample over a file": (["sample", "still_life", "-o", "scene.blend"], "scene.blend exists already"),
