@@ -56,8 +56,8 @@ class Target:
             JobError where the layout cannot hold a label; nothing is written before all items are known, so they must
             be small: arrays are opened by `Item.write`.
         doc: What is written, one sentence, and a paragraph where that needs more.
-        options: The options: a frozen record whose every field has a default, and its line under ``Attributes:`` in
-            the docstring, which is its help on the command line.
+        options: The options: a frozen record whose every field has a default. Its command in `pixeltruth.cli_export`
+            takes the same.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Target:
 
 def targets() -> dict[str, Target]:
     """The layouts by name."""
-    from pixeltruth.formats.blenderproc.exporter import TARGET as BLENDERPROC  # they import this module
+    from pixeltruth.formats.blenderproc.export import TARGET as BLENDERPROC  # they import this module
     from pixeltruth.formats.exr.export import TARGET as EXR
 
     return {target.name: target for target in (BLENDERPROC, EXR)}

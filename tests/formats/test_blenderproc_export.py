@@ -14,7 +14,7 @@ import pixeltruth
 from pixeltruth.camera import Viewpoint
 from pixeltruth.dataset import Dataset
 from pixeltruth.errors import FormatError, JobError
-from pixeltruth.formats.blenderproc.exporter import file_image
+from pixeltruth.formats.blenderproc.export import file_image
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex
 from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.view import InstanceRow
