@@ -130,7 +130,7 @@ def _names(names: str | Iterable[str], *, option: str) -> tuple[str, ...]:
     return parse_list(names, option=option) if isinstance(names, str) else tuple(names)
 
 
-def _frames(frames: str | int | Iterable[int]) -> tuple[int, ...]:
+def _frames(frames: Any) -> tuple[int, ...]:
     if isinstance(frames, str):
         return parse_frames(frames)
     return tuple(frames) if isinstance(frames, Iterable) else (frames,)

@@ -125,7 +125,7 @@ NUMBERS = {
     "int32": st.integers(-(2**24), 2**24),
     "int64": st.integers(-(2**24), 2**24),
     "float32": st.floats(width=32, max_value=2.0**33) | st.sampled_from([np.inf, np.nan, -0.0]),
-    "float64": st.floats(width=32, allow_subnormal=False),
+    "float64": st.floats(width=32, allow_subnormal=False).filter(lambda value: value != np.float32(1e10)),
 }
 
 
@@ -198,6 +198,11 @@ class TestRefused:
         dataset = pixeltruth.load(write_dataset(tmp_path / "a"))
         with pytest.raises(JobError, match=problem):
             export_dataset("exr", dataset, tmp_path / "b", **options)
+
+    def test_a_surface_as_far_as_none(self, tmp_path):
+        maps = {"depth": np.full((3, 4), 1e10, np.float32)}
+        with pytest.raises(JobError, match="depth holds 1e\\+10, which stands for no surface"):
+            export_dataset("exr", made(Made(maps, TABLE)), tmp_path / "b")
 
     def test_two_views_in_one_file(self, tmp_path):
         maps = {"depth": np.ones((3, 4), np.float32)}

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Shaped
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from pixeltruth.errors import FormatError
+from pixeltruth.errors import FormatError, JobError
 from pixeltruth.formats.exr.passes import BACKGROUND_DEPTH, whole_numbers
 from pixeltruth.manifest import ModalityEntry
 from pixeltruth.modalities import Modality
@@ -60,11 +60,16 @@ class OwnMap:
         Args:
             array: The map, as its row says.
             dtype: ``float32`` or ``float16``.
+
+        Raises:
+            JobError: A surface lies as far away as the number that stands for none.
         """
         values = array.reshape(*array.shape[:2], -1)
         if _is_picture(self.row):
             values = values / 255.0
         if self.row.background == np.inf and dtype == "float32":
+            if (values == np.float32(BACKGROUND_DEPTH)).any():
+                raise JobError(f"export exr: {self.row.name} holds {BACKGROUND_DEPTH:g}, which stands for no surface")
             values = np.where(np.isposinf(values), np.float32(BACKGROUND_DEPTH), values)
         planes = np.moveaxis(values, -1, 0).astype(dtype)
         return dict(zip(self.components, np.ascontiguousarray(planes), strict=True))
