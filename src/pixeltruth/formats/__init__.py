@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.blenderproc import index as blenderproc_index
+from pixeltruth.formats.datagen import index as datagen_index
 from pixeltruth.formats.exr import index as exr_index
 from pixeltruth.formats.native import index as native_index
 from pixeltruth.formats.reading import FolderIndex
@@ -32,6 +33,12 @@ class Layout:
 LAYOUTS = (
     Layout("native", native_index.recognise, native_index.open_folder, "dataset.json"),
     Layout("blenderproc", blenderproc_index.recognise, blenderproc_index.open_folder, "<frame>.hdf5 of BlenderProc"),
+    Layout(
+        "datagen",
+        datagen_index.recognise,
+        datagen_index.open_folder,
+        "folder scene_*, environment_* or datapoint_*",
+    ),
     Layout(exr_index.LAYOUT, exr_index.recognise, exr_index.open_folder, "EXR files"),
 )
 """In the order in which a folder is tried: EXR files are the last, since other layouts hold some too."""

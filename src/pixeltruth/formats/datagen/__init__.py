@@ -1,0 +1,1 @@
+"""Datagen's layouts: `scene_*`, `environment_*`, `datapoint_*` and frame sequences. See docs/datagen.md."""

@@ -1,0 +1,123 @@
+"""From Datagen's stored pictures to maps by our conventions, and the rows that say what these are."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, UInt8
+
+from pixeltruth.errors import FormatError
+from pixeltruth.formats.datagen.classes import UNNAMED, class_map
+from pixeltruth.modalities import TABLE, Modality
+from pixeltruth.tree import Tree
+
+NO_HIT = 60000.0
+"""Metres beyond which a depth stands for nothing: files hold 65504 (float16's largest), 1e10 or infinity."""
+_BLENDED = 0.05
+"""A vector beside the background whose length is that far from 1 is a mixture with the background's zeros."""
+
+ROWS: dict[str, Modality] = {
+    row.name: row
+    for row in (
+        replace(TABLE["rgb"], doc="The picture, 8 bits of the file's 8 or 16."),
+        replace(TABLE["alpha"], doc="Opacity of the picture, where the file has it."),
+        Modality("infrared", "uint8", 0, "intensity 0..255", "", 0, "cycles", "fraction", True,
+                 "The near-infrared picture."),
+        replace(TABLE["depth"], doc="Planar depth: z of the surface point in the camera frame."),
+        replace(TABLE["normals"], doc="Mean normal of the pixel, of length 1; NaN where it is mixed with background."),
+        Modality("category_id", "int32", 0, "class id", "", 0, "rays", "ids", True,
+                 "Id of the class, named by `classes`; -1 where the segmentation tree does not have the colour."),
+    )
+}  # fmt: skip
+
+
+def depth(stored: Float32[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"]:
+    """Planar depth in metres, inf where nothing is hit."""
+    metres = stored[..., 0].copy()
+    metres[~(metres < NO_HIT)] = np.inf
+    return metres
+
+
+def normals(
+    stored: Float32[np.ndarray, "h w 3"], hits: Bool[np.ndarray, "h w"] | None
+) -> Float32[np.ndarray, "h w 3"]:
+    """Unit normals in the OpenCV camera frame.
+
+    Files hold (n + 1) / 2 of (right, up, towards the camera), 0 where nothing is hit. The newest are averaged over the
+    pixel: among surfaces the mean direction stands; beside the background the average includes zeros, which turns it by
+    an unknown angle.
+
+    Args:
+        stored: What the file holds.
+        hits: Where depth says that something is hit; None where there is no depth.
+
+    Returns:
+        Length 1 where something is hit, 0 where nothing is; NaN where the stored vector is mixed with the background.
+    """
+    black = (stored == 0).all(axis=-1)
+    hits = ~black if hits is None or hits.shape != black.shape else hits & ~black
+    vectors = (stored * 2 - 1) * np.array([1, -1, -1], dtype=np.float32)
+    lengths = np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))
+    vectors /= np.where(lengths > 0, lengths, 1)[..., None]
+    blended = hits & ((np.abs(lengths - 1) > _BLENDED) & _beside(~hits) | (lengths == 0))
+    vectors[blended] = np.nan
+    vectors[~hits] = 0
+    return vectors
+
+
+def _beside(background: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Pixels that are background, or touch it at a side or corner."""
+    rows = background.copy()
+    rows[1:] |= background[:-1]
+    rows[:-1] |= background[1:]
+    near = rows.copy()
+    near[:, 1:] |= rows[:, :-1]
+    near[:, :-1] |= rows[:, 1:]
+    return near
+
+
+def one_channel(path: Path, picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w"]:
+    """The only channel of a grey picture that is stored as three.
+
+    Raises:
+        FormatError: They differ.
+    """
+    grey = picture[..., 0]
+    if (picture[..., 1] != grey).any() or (picture[..., 2] != grey).any():
+        raise FormatError(path, "should be grey: its channels differ; dp.infrared_spectrum has them all")
+    return np.ascontiguousarray(grey)
+
+
+def category_id(
+    path: Path, labels: np.ndarray, tree: Tree, hits: Callable[[], Bool[np.ndarray, "h w"] | None]
+) -> Int32[np.ndarray, "h w"]:
+    """The class of every pixel; a colour without a name is background where nothing is hit.
+
+    The oldest files paint the background white, and their trees do not list it.
+
+    Args:
+        path: The picture's file, for errors.
+        labels: The picture.
+        tree: Names and colours.
+        hits: Gives where depth says that something is hit, None where there is no depth.
+    """
+    ids = class_map(path, labels, tree)
+    unnamed = ids == UNNAMED
+    if unnamed.any():
+        seen = hits()
+        if seen is not None and seen.shape == ids.shape:
+            ids[unnamed & ~seen] = 0
+    return ids
+
+
+def face_box(path: Path, box: Tree) -> tuple[float, float, float, float]:
+    """COCO [x, y, width, height] of the face's outline; it may reach beyond the picture.
+
+    Raises:
+        FormatError: A side is missing.
+    """
+    missing = [side for side in ("min_x", "min_y", "max_x", "max_y") if side not in box]
+    if missing:
+        raise FormatError(path, f"lacks {', '.join(missing)}")
+    return box["min_y"], box["min_x"], box["max_y"] - box["min_y"], box["max_x"] - box["min_x"]

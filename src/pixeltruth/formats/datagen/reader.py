@@ -1,0 +1,260 @@
+"""`DatagenReader`: one entry of a camera's `environment.json`, with every file that belongs to it.
+
+Two views of the same bytes: maps, key points and `viewpoint` follow docs/conventions.md; `stored`, and the pictures under
+the SDK's own names, are what Datagen's SDK answers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from pixeltruth.camera import Viewpoint
+from pixeltruth.errors import FormatError, NoViewpointError
+from pixeltruth.formats.datagen import keypoints, maps, schema
+from pixeltruth.formats.datagen.classes import class_id, class_names, names_under, segmentation
+from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_png, to_uint8
+from pixeltruth.formats.datagen.places import KEY_POINTS, Places
+from pixeltruth.formats.datagen.values import OURS, STORED, View, checked, parsed
+from pixeltruth.formats.datagen.viewpoint import read_viewpoint
+from pixeltruth.formats.reading import Reader
+from pixeltruth.modalities import Modality
+from pixeltruth.problem import Problem
+from pixeltruth.tree import Tree
+
+INFRARED = "infrared_spectrum.png"
+_ALL_POINTS = f"{KEY_POINTS}/all_key_points.json"
+_SEGMENTATION = ("semantic_segmentation.png", "semantic_segmentation.exr")
+_FILES = {"infrared_spectrum": INFRARED, "depth": "depth.exr", "hdri_map": "hdri_map.exr"} | dict.fromkeys(
+    ("normal_maps", "normals_map"), "normal_maps.exr"
+)
+"""The file of each picture that has one name only."""
+_TEXTS: dict[str, Callable[[View], Callable[[Any], Any]]] = {
+    "semantic_segmentation_metadata": lambda _: segmentation,
+    "camera_metadata": lambda _: schema.camera_metadata,
+    "lights_metadata": lambda _: schema.lights_metadata,
+    "actor_metadata": schema.actor_metadata,
+    "face_bounding_box": schema.face_bounding_box,
+    "center_of_geometry": schema.center_of_geometry,
+    "datapoint_request": schema.datapoint_request,
+}
+_FACTS = ("environment", "visible_spectrum_image_name", "frame_num", "scene_path", "camera_path", "frame_path")
+_ALIASES = ("normals_map",)
+
+
+class DatagenReader(Reader):
+    """One datapoint.
+
+    Args:
+        places: Its folders.
+        entry: Its entry of `environment.json`, with `image_name`.
+        frame: Number of its frame, None where the scene has no frames.
+        lighting: Name of its lighting.
+    """
+
+    def __init__(self, places: Places, entry: Mapping[str, Any], *, frame: int | None, lighting: str | None) -> None:
+        self._places, self._entry, self._frame = places, entry, frame
+        self.path = Path(places.camera)
+        self.camera = self.path.name
+        self.frame = 1 if frame is None else frame
+        self.lighting = lighting
+        self._picture: str = entry["image_name"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in _CACHED}
+
+    def _file(self, name: str) -> Path | None:
+        return self._places.files.get(name)
+
+    @cached_property
+    def _rows(self) -> dict[str, Modality]:
+        files = self._places.files
+        picture = files.get(self._picture)
+        present = {
+            "rgb": picture is not None and self._picture != INFRARED,
+            "alpha": picture is not None and self._picture != INFRARED and png_has_alpha(picture),
+            "infrared": INFRARED in files,
+            "depth": "depth.exr" in files,
+            "normals": "normal_maps.exr" in files,
+            "category_id": self._segmentation is not None and "semantic_segmentation_metadata.json" in files,
+        }
+        return {name: row for name, row in maps.ROWS.items() if present[name]}
+
+    @property
+    def _segmentation(self) -> Path | None:
+        return next((path for name in _SEGMENTATION if (path := self._file(name)) is not None), None)
+
+    def rows(self) -> Mapping[str, Modality]:
+        """The rows of the maps whose files are there."""
+        return self._rows
+
+    def read(self, name: str) -> np.ndarray:
+        """A map by our conventions."""
+        found = getattr(self, f"_read_{name}")()
+        found.setflags(write=False)
+        return found
+
+    def _read_rgb(self) -> np.ndarray:
+        return np.ascontiguousarray(self._visible()[..., :3])
+
+    def _read_alpha(self) -> np.ndarray:
+        return np.ascontiguousarray(self._visible()[..., 3])
+
+    def _read_infrared(self) -> np.ndarray:
+        return maps.one_channel(self._existing(INFRARED), to_uint8(read_png(self._existing(INFRARED))))
+
+    def _read_depth(self) -> np.ndarray:
+        depth = maps.depth(read_exr(self._existing("depth.exr")))
+        self.__dict__["_hits"] = np.isfinite(depth)
+        return depth
+
+    def _read_normals(self) -> np.ndarray:
+        return maps.normals(read_exr(self._existing("normal_maps.exr")), self._hits)
+
+    def _read_category_id(self) -> np.ndarray:
+        return maps.category_id(self._existing(*_SEGMENTATION), self._labels(), self._classes, lambda: self._hits)
+
+    @cached_property
+    def _hits(self) -> Bool[np.ndarray, "h w"] | None:
+        """Where depth says that something is hit; None where there is no depth."""
+        return None if self._file("depth.exr") is None else np.isfinite(self._read_depth())
+
+    @cached_property
+    def _classes(self) -> Tree:
+        return self._text("semantic_segmentation_metadata", OURS)
+
+    def _visible(self) -> np.ndarray:
+        return to_uint8(read_png(self._existing(self._picture)))
+
+    def _labels(self) -> np.ndarray:
+        path = self._existing(*_SEGMENTATION)
+        return read_exr(path) if path.suffix == ".exr" else read_png(path)[..., :3]
+
+    def _existing(self, *names: str) -> Path:
+        """The file of the first of these names that is there."""
+        for name in names:
+            if (path := self._file(name)) is not None:
+                return path
+        raise FormatError(self.path / names[0], "is missing")
+
+    def viewpoint(self) -> Viewpoint:
+        """Lens and pose, from `camera_metadata.json`."""
+        path = self._file("camera_metadata.json")
+        if path is None:
+            raise NoViewpointError(self.path, "has no camera_metadata.json, so neither intrinsics nor pose are known")
+        return read_viewpoint(path, self._text("camera_metadata", OURS)).viewpoint
+
+    def metadata(self) -> Mapping[str, Any]:
+        """Camera, frame, scene, and the entry of `environment.json`."""
+        scene = Path(self._places.scene).name
+        return {"camera": self.camera, "frame": self.frame, "scene": scene, **self._entry}
+
+    @cached_property
+    def _stored_names(self) -> tuple[str, ...]:
+        files = self._places.files
+        pictures = [name for name, file in _FILES.items() if file in files]
+        pictures += ["visible_spectrum"] * (self._picture in files)
+        pictures += ["semantic_segmentation"] * (self._segmentation is not None)
+        texts = [name for name in _TEXTS if f"{name}.json" in files]
+        points = ["keypoints"] * (_ALL_POINTS in files or any(file in files for file in keypoints.V1_FILES.values()))
+        return (*pictures, *texts, *points, "camera", *_FACTS)
+
+    def stored_names(self) -> tuple[str, ...]:
+        """The SDK's names of what is there."""
+        return self._stored_names
+
+    def stored(self, name: str) -> Any:
+        """What Datagen's SDK answers."""
+        if name in _TEXTS or name == "keypoints":
+            return self._text(name, STORED)
+        if name in (*_FACTS, "camera"):
+            return self._fact(name)
+        return self._stored_picture(name)
+
+    def _stored_picture(self, name: str) -> np.ndarray:
+        if name == "visible_spectrum":
+            picture = self._visible()
+            opaque = self._entry.get("background") != "transparent"
+            found = np.ascontiguousarray(picture[..., :3] if opaque else picture)
+        elif name == "infrared_spectrum":
+            found = np.ascontiguousarray(to_uint8(read_png(self._existing(INFRARED)))[..., :3])
+        elif name == "semantic_segmentation":
+            found = np.ascontiguousarray(self._labels())
+        else:
+            found = read_exr(self._existing(_FILES[name]))
+        found.setflags(write=False)
+        return found
+
+    def _fact(self, name: str) -> Any:
+        paths = {"scene_path": self._places.scene, "camera_path": self._places.camera, "frame_path": self._places.frame}
+        if name in paths:
+            return Path(paths[name])
+        facts = {"environment": Tree(self._entry), "visible_spectrum_image_name": self._picture, "camera": self.camera}
+        return {**facts, "frame_num": self._frame or 0}[name]
+
+    def _text(self, name: str, view: View) -> Any:
+        if name == "keypoints":
+            return self._keypoints(view)
+        path = self._existing(f"{name}.json")
+        return parsed(path, _TEXTS[name](view), checked(path))
+
+    def _keypoints(self, view: View) -> Tree:
+        if (path := self._file(_ALL_POINTS)) is not None:
+            return parsed(path, keypoints.keypoints(view), checked(path, (1, 2)))
+        paths = {name: path for name, file in keypoints.V1_FILES.items() if (path := self._file(file)) is not None}
+        groups = [parsed(path, keypoints.v1(view), {name: checked(path)}) for name, path in paths.items()]
+        return Tree({"face": {name: leaf for group in groups for name, leaf in group["face"].items()}})
+
+    def extras(self) -> tuple[str, ...]:
+        """The SDK's names, `classes`, and `face_box`."""
+        ours = {"classes": "semantic_segmentation_metadata", "face_box": "face_bounding_box"}
+        names = [name for name in self._stored_names if name not in ("camera", "depth")]
+        return (*names, *(name for name, source in ours.items() if source in self._stored_names))
+
+    def extra(self, name: str) -> Any:
+        """Metadata by our conventions; pictures and the face's box under the SDK's names as the SDK gives them."""
+        if name == "classes":
+            return class_names(self._existing("semantic_segmentation_metadata.json"), self._classes)
+        if name == "face_box":
+            return maps.face_box(self._existing("face_bounding_box.json"), self._text("face_bounding_box", OURS))
+        if name == "keypoints" or (name in _TEXTS and name != "face_bounding_box"):
+            return self._text(name, OURS)
+        return self.stored(name)
+
+    def mask(self, name: str) -> Bool[np.ndarray, "h w"]:
+        """The pixels of a class, or of all classes below a name of the segmentation tree."""
+        if "category_id" not in self._rows:
+            raise FormatError(self.path, f"has no semantic_segmentation to look {name!r} up in")
+        wanted = [class_id(path) for path in names_under(self._classes, name)]
+        return np.isin(self.read("category_id"), wanted)
+
+    def problems(self) -> Iterator[Problem]:
+        """What cannot be read, what `environment.json` names and is not there, and what had to be rebuilt."""
+        if self._file(self._picture) is None:
+            yield Problem(self.path / self._picture, "missing", "environment.json names it")
+        pictures = {*_FILES, "visible_spectrum", "semantic_segmentation"} - {"hdri_map", "infrared_spectrum"}
+        covered = pictures if "category_id" in self._rows else pictures - {"semantic_segmentation"}
+        names = [name for name in self.extras() if name not in covered]
+        for read, name in (*((self.read, name) for name in self._rows), *((self.extra, name) for name in names)):
+            try:
+                read(name)
+            except FormatError as error:
+                yield Problem.of(error)
+        yield from self._camera_problems()
+
+    def _camera_problems(self) -> Iterator[Problem]:
+        path = self._file("camera_metadata.json")
+        if path is None:
+            return
+        try:
+            reading = read_viewpoint(path, self._text("camera_metadata", OURS))
+        except FormatError as error:
+            yield Problem.of(error)
+            return
+        yield from (Problem(path, "camera", repair) for repair in reading.repairs)
+
+
+_CACHED = ("_rows", "_hits", "_classes", "_stored_names")

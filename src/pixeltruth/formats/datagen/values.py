@@ -1,0 +1,239 @@
+"""Reading JSON values by the table of what they should be: numbers, vectors, points, records.
+
+A reader takes a JSON value and gives the Python one, or raises `WrongValue` with the keys that lead to it. Keys that a
+table does not list are kept as they are.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic_core import from_json
+
+from pixeltruth.errors import FormatError
+from pixeltruth.tree import Tree
+
+Read = Callable[[Any], Any]
+_AXES = (("x", "y", "z"), ("x", "y"))
+
+
+class WrongValue(ValueError):
+    """A value is not what the format says; ``keys`` lead to it."""
+
+    def __init__(self, problem: str, *keys: str) -> None:
+        super().__init__(problem)
+        self.problem, self.keys = problem, keys
+
+    def within(self, key: str) -> "WrongValue":
+        """The same, seen from outside."""
+        return WrongValue(self.problem, key, *self.keys)
+
+
+@dataclass(frozen=True)
+class View:
+    """How 2D points and whole numbers are given: as the SDK answers, or by our conventions.
+
+    Attributes:
+        point: Reader of a 2D point, or of several.
+        integer: Reader of what the format calls a whole number.
+        ours: Whether the conventions are ours.
+    """
+
+    point: Read
+    integer: Read
+    ours: bool
+
+
+def load(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        FormatError: It is missing or no JSON.
+    """
+    try:
+        return from_json(path.read_bytes())
+    except OSError as error:
+        raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise FormatError(path, f"is not valid JSON: {error}") from error
+
+
+def checked(path: Path, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
+    """The object that a JSON file holds, less its `version`, once that is known to be one this reader knows.
+
+    Raises:
+        FormatError: It is missing, no JSON object, or of another major version.
+    """
+    raw = load(path)
+    if not isinstance(raw, dict):
+        raise FormatError(path, f"should hold an object, not {_kind(raw)}")
+    version = raw.pop("version", "1.0.0")
+    major = str(version).partition(".")[0]
+    if not major.isdecimal():
+        raise FormatError(path, f"version: should be numbers with dots between, got {version!r}")
+    if int(major) not in majors:
+        known = " and ".join(f"{known}.x" for known in majors)
+        raise FormatError(path, f"version {version} is not known; this reader knows {known}")
+    return raw
+
+
+def parsed(path: Path, read: Read, raw: Any) -> Any:
+    """What ``read`` makes of a file's content.
+
+    Raises:
+        FormatError: A value is wrong; names file and keys.
+    """
+    try:
+        return read(raw)
+    except WrongValue as error:
+        where = f"{'.'.join(error.keys)}: " if error.keys else ""
+        raise FormatError(path, where + error.problem) from error
+
+
+def record(fields: Mapping[str, Read | tuple[str, Read]], **defaults: Any) -> Read:
+    """A reader of objects.
+
+    Args:
+        fields: For each known key its reader, or its name in the result and its reader.
+        **defaults: What a name stands for where its key is absent.
+    """
+
+    def read(value: Any) -> Tree:
+        out = dict(defaults)
+        for key, item in expect(dict, value).items():
+            field = fields.get(key, plain)
+            name, reader = field if isinstance(field, tuple) else (key, field)
+            out[name] = below(key, reader, item)
+        return Tree(out)
+
+    return read
+
+
+def below(key: str, read: Read, value: Any) -> Any:
+    """What ``read`` makes of the value of a key, which an error will name."""
+    try:
+        return read(value)
+    except WrongValue as error:
+        raise error.within(key) from None
+
+
+def expect(kind: type, value: Any) -> Any:
+    """The value, once it is known to be a dict or a list."""
+    if not isinstance(value, kind):
+        raise WrongValue(f"should be {'an object' if kind is dict else 'a list'}, not {_kind(value)}")
+    return value
+
+
+def plain(value: Any) -> Any:
+    """A value of no known meaning: objects become trees, lists tuples."""
+    if isinstance(value, dict):
+        return Tree({key: plain(item) for key, item in value.items()})
+    return tuple(plain(item) for item in value) if isinstance(value, list) else value
+
+
+def each(read: Read) -> Read:
+    """A reader of lists."""
+    return lambda value: tuple(below(str(index), read, item) for index, item in enumerate(expect(list, value)))
+
+
+def optional(read: Read) -> Read:
+    """A reader that lets null through."""
+    return lambda value: None if value is None else read(value)
+
+
+def number(value: Any) -> float:
+    """A number, or a text that is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise WrongValue(f"should be a number, not {_kind(value)}")
+    try:
+        return float(value)
+    except ValueError:
+        raise WrongValue(f"should be a number, not {value!r}") from None
+
+
+def whole(value: Any) -> int:
+    """A whole number, as the SDK reads one: fractions are cut off."""
+    try:
+        return int(number(value))
+    except (ValueError, OverflowError):
+        raise WrongValue(f"should be a finite number, not {value!r}") from None
+
+
+def text(value: Any) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise WrongValue(f"should be a text, not {_kind(value)}")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """True or false, in JSON's way or as a text."""
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if not isinstance(value, bool):
+        raise WrongValue(f"should be true or false, not {value!r}")
+    return value
+
+
+def vector(value: Any) -> np.ndarray:
+    """A vector or a matrix: ``{"x", "y"[, "z"]}``, a list, or numbered entries; integers stay integers."""
+    array = np.array(_listed(value))
+    if array.dtype.kind not in "iuf":
+        raise WrongValue("should hold numbers")
+    return array
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        _same_length(value)
+        return [_listed(item) if isinstance(item, list | dict) else item for item in value]
+    if isinstance(value, dict):
+        for axes in _AXES:
+            if value.keys() == set(axes):
+                return [value[axis] for axis in axes]
+        if value and all(key.isdecimal() for key in value):
+            return _listed([value[key] for key in sorted(value, key=int)])
+    raise WrongValue(f"should be a vector, not {_kind(value)}")
+
+
+def _same_length(items: list[Any]) -> None:
+    lengths = {len(item) if isinstance(item, list | dict) else -1 for item in items}
+    if len(lengths) > 1:
+        raise WrongValue("should hold vectors of one length")
+
+
+def row_column(value: Any) -> np.ndarray:
+    """2D points as the files have them: (row, column), edges of pixels at whole numbers."""
+    return vector(value)
+
+
+def uv_of_row_column(value: Any) -> np.ndarray:
+    """2D points by our convention: (u, v) = (column, row), float64, pixel centres at whole numbers."""
+    return _centred(vector(value)[..., ::-1])
+
+
+def uv_of_column_row(value: Any) -> np.ndarray:
+    """The same from (column, row), which `center_of_geometry.json` alone has."""
+    return _centred(vector(value))
+
+
+def _centred(points: np.ndarray) -> np.ndarray:
+    if points.shape[-1] != 2 and points.size:
+        raise WrongValue(f"should be points of 2 coordinates, not {points.shape[-1]}")
+    return np.ascontiguousarray(points - 0.5, dtype=np.float64)
+
+
+def _as_is(value: Any) -> float | int:
+    number(value)
+    return float(value) if isinstance(value, str) else value
+
+
+STORED = View(row_column, whole, ours=False)
+OURS = View(uv_of_row_column, _as_is, ours=True)
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
