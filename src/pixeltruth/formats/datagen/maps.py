@@ -111,7 +111,7 @@ def category_id(
     return ids
 
 
-def face_box(path: Path, box: Tree) -> tuple[float, float, float, float]:
+def face_box(path: Path, box: Tree) -> tuple[int | float, ...]:
     """COCO [x, y, width, height] of the face's outline; it may reach beyond the picture.
 
     Raises:

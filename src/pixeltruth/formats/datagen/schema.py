@@ -22,6 +22,7 @@ from pixeltruth.formats.datagen.values import (
     text,
     uv_of_column_row,
     vector,
+    whole,
 )
 from pixeltruth.tree import Tree
 
@@ -178,6 +179,7 @@ def accessory(value: Any) -> Tree:
 
 _EYES_OF_A_REQUEST = {"iris_diameter": 12.0, "pupil_diameter": 4.0, "sclera_seed": 1, "redness": 0.0}
 """What the SDK answers where a request leaves these out."""
+_WHOLE_IN_A_REQUEST = {"resolution_width", "resolution_height", "fov_horizontal", "fov_vertical", "sclera_seed"}
 
 
 def datapoint_request(view: View) -> Read:
@@ -188,16 +190,18 @@ def datapoint_request(view: View) -> Read:
         if not points:
             raise WrongValue("should list a datapoint", "datapoints")
         point = below("datapoints", lambda value: expect(dict, value), points[0])
-        return plain(point) if view.ours else plain(_completed(point))
+        return plain(point) if view.ours else plain(_as_answered(point))
 
     return read
 
 
-def _completed(point: dict[str, Any]) -> dict[str, Any]:
-    eyes = point
-    for key in ("human", "head", "eyes"):
-        if not isinstance(eyes.get(key), dict):
-            return point
-        eyes = eyes[key]
-    eyes.update({key: value for key, value in _EYES_OF_A_REQUEST.items() if key not in eyes})
-    return point
+def _as_answered(value: Any, key: str = "") -> Any:
+    """Numbers as the SDK types them, and its default values."""
+    if isinstance(value, dict):
+        defaults = _EYES_OF_A_REQUEST if key == "eyes" else {}
+        return defaults | {name: _as_answered(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_as_answered(item, key) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return below(key, whole if key in _WHOLE_IN_A_REQUEST else number, value)
+    return value
