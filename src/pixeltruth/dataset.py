@@ -4,8 +4,11 @@ No array file is opened before it is looked into, and none stays open. So a data
 pickled, and serves several processes at once.
 """
 
+import gc
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
@@ -42,7 +45,20 @@ def load(*folders: Path | str) -> "Dataset":
         FormatError: A folder holds no dataset, or what tells of its content is damaged.
         MissingExtraError: What reads a URL is not installed.
     """
-    return Dataset(tuple(open_folder(as_path(folder)) for folder in folders))
+    with _collection_paused():
+        return Dataset(tuple(open_folder(as_path(folder)) for folder in folders))
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Hold back Python's search for unreachable objects, which would cost as much as making the index does."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 class _Datapoints(Sequence[Datapoint]):
@@ -72,17 +88,22 @@ class _Joined(_Datapoints):
     """The datapoints of several parts, one part after another; an index costs the same however many there are."""
 
     def __init__(self, parts: Sequence[_Datapoints]) -> None:
-        sizes = [len(part) for part in parts]
         self._parts = parts
-        self._part_of = np.repeat(np.arange(len(parts), dtype=np.int32), sizes)
-        self._start_of = np.cumsum([0, *sizes])
+        self._size = sum(map(len, parts))
 
     def __len__(self) -> int:
-        return len(self._part_of)
+        return self._size
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each index its part, and for each part its first index; made when it is first asked for."""
+        sizes = [len(part) for part in self._parts]
+        return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes), np.cumsum([0, *sizes])
 
     def _at(self, index: int) -> Datapoint:
-        part = self._part_of[index]
-        return self._parts[part][index - self._start_of[part]]
+        part_of, start_of = self._places
+        part = part_of[index]
+        return self._parts[part][index - start_of[part]]
 
 
 class Camera(_Datapoints):

@@ -65,20 +65,27 @@ def class_map(
     """
     leaves = list(tree.leaves())
     class_names(path, tree)
-    pixels = picture.reshape(-1, 3)
-    # Label pictures are flat: only where the colour changes is it looked up.
-    starts = np.flatnonzero(np.concatenate([[True], (pixels[1:] != pixels[:-1]).any(axis=1)]))
-    colours, run_of = np.unique(pixels[starts], axis=0, return_inverse=True)
-    listed = np.array([colour for _, colour in leaves]).reshape(-1, 3)
-    same = _same(colours, listed)
-    if (same.sum(axis=1) > 1).any():
-        shared = [leaves[index][0] for index in np.flatnonzero(same[(same.sum(axis=1) > 1).argmax()])]
-        raise FormatError(path, f"the classes {' and '.join(shared)} have the same colour")
-    ids = np.array([*(class_id(name) for name, _ in leaves), UNNAMED], dtype=np.int32)
-    found = np.where(same.any(axis=1), same.argmax(axis=1) if leaves else 0, len(leaves))
-    of_colour = np.where((found == len(leaves)) & (colours == 0).all(axis=1), 0, ids[found]).astype(np.int32)
-    lengths = np.diff(starts, append=len(pixels))
-    return np.repeat(of_colour[run_of.reshape(-1)], lengths).reshape(picture.shape[:2])
+    colours, colour_of = _colours(picture.reshape(-1, 3))
+    same = _same(colours, np.array([colour for _, colour in leaves]).reshape(-1, 3))
+    if (shared := same.sum(axis=1) > 1).any():
+        names = [leaves[index][0] for index in np.flatnonzero(same[shared.argmax()])]
+        raise FormatError(path, f"the classes {' and '.join(names)} have the same colour")
+    ids = np.where((colours == 0).all(axis=1), 0, UNNAMED).astype(np.int32)
+    for index, (name, _) in enumerate(leaves):
+        ids[same[:, index]] = class_id(name)
+    return ids[colour_of].reshape(picture.shape[:2])
+
+
+def _colours(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The colours of a picture, and for each pixel which it has."""
+    if pixels.dtype.kind == "f":
+        colours, index = np.unique(pixels, axis=0, return_inverse=True)
+        return colours, index.reshape(-1)
+    codes = (pixels[:, 0].astype(np.int64) << 32) | (pixels[:, 1].astype(np.int64) << 16) | pixels[:, 2]
+    # Label pictures are flat: only where the colour changes is it looked at.
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    _, first, index = np.unique(codes[starts], return_index=True, return_inverse=True)
+    return pixels[starts[first]], np.repeat(index.reshape(-1), np.diff(starts, append=len(codes)))
 
 
 def _same(colours: np.ndarray, listed: np.ndarray) -> Bool[np.ndarray, "colours classes"]:

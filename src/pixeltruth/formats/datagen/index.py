@@ -1,7 +1,7 @@
 """The index of a Datagen folder: scenes, cameras, frames, and the entries of every `environment.json`.
 
 Names are sorted with numbers in the order of their values. What cannot be read is a `Problem`; the rest loads. Of files,
-only `environment.json` is opened, so that twenty thousand datapoints load within a second.
+only `environment.json` is opened. Paths are texts here: at twenty thousand datapoints, objects cost more than the disk.
 """
 
 import os
@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import Any, overload
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.datagen.places import KEY_POINTS, Places, is_plain
-from pixeltruth.formats.datagen.values import checked
+from pixeltruth.formats.datagen.environment import ENVIRONMENT, Entry, lighting_names, read_entries
+from pixeltruth.formats.datagen.places import KEY_POINTS, Places
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex
 from pixeltruth.problem import Problem
 
-ENVIRONMENT = "environment.json"
 FRAMES = "frames"
 _SCENES = ("scene_", "environment_", "datapoint_")
-_FIRST_PICTURE = "visible_spectrum.png"
 _DIGITS = re.compile(r"(\d+)")
-Entry = dict[str, Any]
+
+Point = tuple[Places, int | None, str | None, Entry]
+"""What a reader is made of: folders, frame, lighting, entry of `environment.json`."""
 
 
 def recognise(folder: Path) -> bool:
     """Whether a folder holds scenes of Datagen: folders `scene_*`, `environment_*` or `datapoint_*`, none of ours."""
     with os.scandir(folder) as found:
-        return any(_is_scene(item) and not os.path.exists(f"{item.path}/scene.json") for item in found)  # noqa: PTH110
+        return any(_is_scene(item) and not Path(item.path, "scene.json").exists() for item in found)
 
 
 def _is_scene(item: "os.DirEntry[str]") -> bool:
@@ -43,23 +43,30 @@ def open_folder(folder: Path) -> FolderIndex:
     """
     scan = _Scan()
     with os.scandir(folder) as found:
-        paths = [item.path for item in found if _is_scene(item)]
-    scenes = tuple(scan.scene(path) for path in sorted(paths, key=_natural))
+        names = [item.name for item in found if _is_scene(item)]
+    scenes = tuple(scan.scene(f"{folder}/{name}", name) for name in _sorted(names))
     if scan.problems and not any(camera.readers for scene in scenes for camera in scene.cameras):
-        raise FormatError(folder, f"none of its {len(scenes)} scenes can be read; the first problem: {scan.problems[0]}")
+        first = scan.problems[0]
+        raise FormatError(folder, f"holds {len(scenes)} scenes, of which none can be read; the first problem: {first}")
     return FolderIndex(folder, "datagen", scenes, problems=tuple(scan.problems))
 
 
-def _natural(name: str) -> tuple[list[Any], str]:
-    """`camera_2` before `camera_10`; of equal numbers, the shorter text first."""
-    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)], name
+def _sorted(names: list[str]) -> list[str]:
+    """``camera_2`` before ``camera_10``; of equal numbers, the shorter text first."""
+    return names if len(names) < 2 else sorted(names, key=_natural)
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    parts = _DIGITS.split(name)
+    parts[1::2] = map(int, parts[1::2])  # type: ignore[assignment]
+    return list(parts), name
 
 
 @dataclass(frozen=True)
 class _Readers(Sequence[Reader]):
-    """The datapoints of a camera, made one at a time; each is its places, frame, lighting and entry."""
+    """The datapoints of a camera, made one at a time."""
 
-    points: tuple[tuple[Places, int | None, str | None, Entry], ...]
+    points: list[Point]
 
     def __len__(self) -> int:
         return len(self.points)
@@ -71,7 +78,7 @@ class _Readers(Sequence[Reader]):
     def __getitem__(self, index: int | slice) -> Reader | Sequence[Reader]:
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
-        from pixeltruth.formats.datagen.reader import DatagenReader  # pictures are decoded by none who only lists
+        from pixeltruth.formats.datagen.reader import DatagenReader  # who only lists needs no decoders
 
         places, frame, lighting, entry = self.points[index]
         return DatagenReader(places, entry, frame=frame, lighting=lighting)
@@ -83,88 +90,53 @@ class _Scan:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def scene(self, path: str) -> SceneIndex:
+    def scene(self, path: str, name: str) -> SceneIndex:
         """One scene: its cameras, and those of its frames."""
-        folders = self._folders(path)
-        cameras: dict[str, list[Any]] = {}
-        for camera in folders:
-            if os.path.basename(camera) != FRAMES:  # noqa: PTH119 - twenty thousand Path objects cost more than the files
-                cameras.setdefault(camera, []).append((Places(path, path, camera), None))
-        if f"{path}/{FRAMES}" in folders:
-            for number, frame in self._frames(f"{path}/{FRAMES}"):
+        cameras: dict[str, list[tuple[Places, int | None]]] = {}
+        for child in self._folders(path):
+            folder = f"{path}/{child}"
+            if child != FRAMES or Path(folder, ENVIRONMENT).exists():
+                cameras[child] = [(Places(path, path, folder), None)]
+                continue
+            for number, frame in self._frames(folder):
                 for camera in self._folders(frame):
-                    name = os.path.basename(camera)  # noqa: PTH119
-                    cameras.setdefault(name, []).append((Places(path, frame, camera), number))
-        indexes = [self._camera(name, visits) for name, visits in sorted(cameras.items(), key=lambda c: _natural(c[0]))]
+                    cameras.setdefault(camera, []).append((Places(path, frame, f"{frame}/{camera}"), number))
         if not cameras:
             self.problems.append(Problem(Path(path), "missing", "the scene holds no camera"))
-        return SceneIndex(Path(path), os.path.basename(path), tuple(i for i in indexes if i))  # noqa: PTH119
+        found = (self._camera(camera, cameras[camera]) for camera in _sorted(list(cameras)))
+        return SceneIndex(Path(path), name, tuple(index for index in found if index is not None))
 
     def _folders(self, path: str) -> list[str]:
+        """Names of the folders in a folder, in order."""
         try:
             with os.scandir(path) as found:
-                return sorted((i.path for i in found if i.is_dir() and i.name != KEY_POINTS), key=_natural)
+                return _sorted([item.name for item in found if item.is_dir() and item.name != KEY_POINTS])
         except OSError as error:
             self.problems.append(Problem(Path(path), "readable", f"cannot be read: {error.strerror or error}"))
             return []
 
     def _frames(self, path: str) -> Iterator[tuple[int, str]]:
-        found = []
-        for folder in self._folders(path):
-            name = os.path.basename(folder)  # noqa: PTH119
+        """Number and path of the frames in a folder, in order."""
+        for name in self._folders(path):
             if name.isdecimal():
-                found.append((int(name), folder))
+                yield int(name), f"{path}/{name}"
             else:
-                self.problems.append(Problem(Path(folder), "unlisted", "is no frame: its name is no number"))
-        return iter(sorted(found))
+                self.problems.append(Problem(Path(path, name), "unlisted", "is no frame: its name is no number"))
 
     def _camera(self, name: str, visits: list[tuple[Places, int | None]]) -> CameraIndex | None:
-        points: list[tuple[Places, int | None, str | None, Entry]] = []
-        read = 0
+        """One camera of a scene; None where none of its files can be read."""
+        points: list[Point] = []
+        readable = False
         for places, frame in visits:
-            entries = self._entries(Path(places.camera, ENVIRONMENT))
-            if entries is None:
-                continue
-            read += 1
-            points += [(places, frame, light, entry) for light, entry in zip(_lighting(entries), entries, strict=True)]
-        if not read:
+            entries = read_entries(places.camera, self.problems)
+            if entries is not None:
+                readable = True
+                lights = lighting_names(entries)
+                points += [(places, frame, light, entry) for light, entry in zip(lights, entries, strict=True)]
+        if not readable:
             return None
-        first = visits[0][0]
-        path = Path(first.camera if visits[0][1] is None else first.scene)
-        frames = tuple(dict.fromkeys(1 if frame is None else frame for _, frame, _, _ in points))
-        lighting = tuple(dict.fromkeys(light for _, _, light, _ in points if light is not None))
-        return CameraIndex(path, Path(name).name, _Readers(tuple(points)), frames, lighting, planned=frames)
-
-    def _entries(self, path: Path) -> list[Entry] | None:
-        """The entries of an `environment.json` that can be used; None where the file cannot."""
-        try:
-            raw = checked(path)
-        except FormatError as error:
-            self.problems.append(_stray(path) if not path.exists() else Problem.of(error))
-            return None
-        listed = raw.get("environments", [{"image_name": _FIRST_PICTURE} | raw])
-        if not isinstance(listed, list):
-            self.problems.append(Problem(path, "readable", "environments: should be a list"))
-            return None
-        return [entry for position, entry in enumerate(listed) if self._usable(path, position, entry)]
-
-    def _usable(self, path: Path, position: int, entry: Any) -> bool:
-        image = entry.get("image_name") if isinstance(entry, dict) else None
-        if is_plain(image):
-            return True
-        why = "lacks image_name" if image is None else f"image_name {image!r} is not the name of a file in its folder"
-        self.problems.append(Problem(path, "readable", f"environments.{position}: {why}; it is left out"))
-        return False
-
-
-def _stray(path: Path) -> Problem:
-    return Problem(path.parent, "unlisted", f"is no camera: it holds no {ENVIRONMENT}")
-
-
-def _lighting(entries: list[Entry]) -> list[str | None]:
-    """The name of each entry's lighting: its `time_of_day`, or its picture's where that does not tell them apart."""
-    times = [entry.get("time_of_day") for entry in entries]
-    named = [time if isinstance(time, str) and time and time != "N/A" else None for time in times]
-    if len(entries) < 2 or len({time for time in named if time is not None}) == len(entries):
-        return list(named)
-    return [Path(entry["image_name"]).stem for entry in entries]
+        places, first = visits[0]
+        path = Path(places.camera if first is None else places.scene)
+        frames = tuple({1 if frame is None else frame: None for _, frame, _, _ in points})
+        lighting = tuple({light: None for _, _, light, _ in points if light is not None})
+        return CameraIndex(path, name, _Readers(points), frames, lighting, planned=frames)

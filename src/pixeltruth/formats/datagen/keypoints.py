@@ -1,6 +1,5 @@
 """Key points of both generations: one nested file (2.x), or two flat ones (1.x)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,21 +19,10 @@ def keypoints(view: View) -> Read:
     """
 
     def read(raw: Any) -> Tree:
-        content = expect(dict, raw)
-        if any(_is_v1(group) for group in content.values()):  # the SDK rewrites 1.x files into one like this
-            return v1(view)(content)
-        return Tree({name: below(name, _group(view, name), group) for name, group in content.items()})
-
-    return read
-
-
-def v1(view: View) -> Read:
-    """A reader of 1.x files, each under its name (`standard`, `dense`); they come under `face`."""
-
-    def read(groups: Mapping[str, Any]) -> Tree:
-        faces = {name: below(name, lambda group, name=name: _v1_points(view, name, group), groups[name])
-                 for name in sorted(groups)}  # fmt: skip
-        return Tree({"face": faces})
+        groups = expect(dict, raw)
+        if any(_is_v1(group) for group in groups.values()):  # the SDK rewrites 1.x files into one like this
+            return Tree({"face": {name: below(name, v1_points(view, name), groups[name]) for name in sorted(groups)}})
+        return Tree({name: below(name, _group(view, name), group) for name, group in groups.items()})
 
     return read
 
@@ -57,11 +45,14 @@ def _group(view: View, name: str) -> Read:
 
 def _columns(points: list[Any], *, single: bool) -> dict[str, Any]:
     """What the points hold, key by key; a key that only some of them have is an error."""
-    keys = list(dict.fromkeys(key for point in points for key in expect(dict, point)))
-    for key in keys or ():
-        if lacking := sum(key not in point for point in points):
-            raise WrongValue(f"{lacking} of {len(points)} points lack it", key)
-    columns = {key: [point[key] for point in points] for key in keys}
+    keys = list(expect(dict, points[0])) if points else []
+    try:
+        columns = {key: [point[key] for point in points] for key in keys}
+        same = set(map(len, points)) <= {len(keys)}
+    except (KeyError, TypeError):
+        same = False
+    if not same:
+        raise WrongValue(f"should be points with the same keys each; the first has {', '.join(keys)}")
     return {key: column[0] for key, column in columns.items()} if single else columns
 
 
@@ -82,17 +73,22 @@ def _leaf(view: View, name: str, columns: dict[str, Any]) -> Tree:
     return Tree(out | columns)
 
 
-def _v1_points(view: View, name: str, group: Any) -> Tree:
-    content = expect(dict, group)
-    columns: dict[str, Any] = {}
-    for key, column in zip((*_V1_KEYS, "is_visible"), ("pixel_2d", "global_3d", "is_visible"), strict=True):
-        if key in content:
-            points = below(key, lambda value: expect(dict, value), content[key])
-            if not all(number.isdecimal() for number in points):
-                raise WrongValue("should be numbered points", key)
-            columns[column] = [points[number] for number in sorted(points, key=int)]
-    return _leaf(view, name, columns)
+def v1_points(view: View, name: str) -> Read:
+    """A reader of a file of 1.x, `standard` or `dense`: three dictionaries by number of the point."""
+
+    def read(group: Any) -> Tree:
+        content = expect(dict, group)
+        columns: dict[str, Any] = {}
+        for key, column in zip((*_V1_KEYS, "is_visible"), ("pixel_2d", "global_3d", "is_visible"), strict=True):
+            if key in content:
+                points = below(key, lambda value: expect(dict, value), content[key])
+                if not all(number.isdecimal() for number in points):
+                    raise WrongValue("should be numbered points", key)
+                columns[column] = [points[number] for number in sorted(points, key=int)]
+        return _leaf(view, name, columns)
+
+    return read
 
 
 def _flags(value: Any) -> np.ndarray:
-    return np.array([flag(item) for item in value] if isinstance(value, list) else flag(value), dtype=bool)
+    return np.array(list(map(flag, value)) if isinstance(value, list) else flag(value), dtype=bool)

@@ -4,16 +4,18 @@ import io
 import struct
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+import kornia_rs
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, UInt8, UInt16
 from PIL import Image
 
 from pixeltruth.errors import FormatError
 
 _DEFLATE_RATIO = 1032
 """No deflate stream grows more than this: a header that claims more is a lie, and is refused before memory is taken."""
+_MODES = {(0, 8): "mono", (0, 16): "mono", (2, 8): "rgb", (2, 16): "rgb", (6, 8): "rgba", (6, 16): "rgba"}
+"""The name that kornia has for a colour type and a depth of PNG; Pillow, which keeps 8 bits of 16, reads the others."""
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Channels of each colour type of a PNG."""
 _HEADER = struct.Struct(">8s4x4sIIBB")
@@ -29,7 +31,7 @@ def png_has_alpha(path: Path) -> bool:
     return len(head) == _HEADER.size and _HEADER.unpack(head)[5] in (4, 6)
 
 
-def read_png(path: Path) -> np.ndarray:
+def read_png(path: Path) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
     """A PNG as it is stored.
 
     Returns:
@@ -46,37 +48,23 @@ def read_png(path: Path) -> np.ndarray:
         raise FormatError(path, "is no PNG")
     if width * height * _CHANNELS[colour] * bits > 8 * _DEFLATE_RATIO * len(data):
         raise FormatError(path, f"is damaged: its header claims {width}x{height} pixels, more than the file can hold")
+    if colour == 4 and bits == 16:
+        raise FormatError(path, "is grey with alpha of 16 bits, which is not supported; save it as colour")
     try:
-        decoded = _decode(data, deep=bits == 16 and colour != 0)
+        if (mode := _MODES.get((colour, bits))) is None:
+            return _other_png(data)
+        decode = kornia_rs.io.decode_image_png_u16 if bits == 16 else kornia_rs.io.decode_image_png_u8
+        picture = decode(data, (height, width), mode)
     except Exception as error:  # whatever a decoder raises on a damaged file
-        raise FormatError(path, f"is damaged: {error}") from error
-    return decoded if decoded.ndim == 3 else np.repeat(decoded[..., None], 3, axis=2)
+        raise FormatError(path, f"is damaged: {' '.join(str(error).split())}") from error
+    return np.repeat(picture, 3, axis=2) if mode == "mono" else picture
 
 
-def _decode(data: bytes, *, deep: bool) -> np.ndarray:
-    if not deep:
-        picture = Image.open(io.BytesIO(data), formats=["PNG"])
-        if picture.mode == "P":
-            picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
-        return _grey_expanded(np.asarray(picture.convert("L") if picture.mode == "1" else picture))
-    # Pillow keeps 8 of 16 bits of a colour: the high ones, and the low ones when told the bytes are the other way round.
-    high, low = (_half(data, order) for order in ("16B", "16L"))
-    return _grey_expanded(high.astype(np.uint16) << 8 | low)
-
-
-def _half(data: bytes, order: str) -> UInt8[np.ndarray, "h w c"]:
-    picture: Any = Image.open(io.BytesIO(data), formats=["PNG"])
-    (tile,) = picture.tile
-    mode, _, kept = tile.args.partition(";")
-    if kept != "16B":
-        raise ValueError(f"unknown sample layout {tile.args!r}")
-    picture.tile = [tile._replace(args=f"{mode};{order}")]
-    return np.asarray(picture)
-
-
-def _grey_expanded(picture: np.ndarray) -> np.ndarray:
-    """Grey with alpha becomes colour with alpha."""
-    return picture[..., [0, 0, 0, 1]] if picture.ndim == 3 and picture.shape[2] == 2 else picture
+def _other_png(data: bytes) -> UInt8[np.ndarray, "h w c"]:
+    """A palette, grey with alpha, or less than 8 bits."""
+    picture = Image.open(io.BytesIO(data), formats=["PNG"])
+    alpha = picture.mode in ("LA", "PA") or "transparency" in picture.info
+    return np.array(picture.convert("RGBA" if alpha else "RGB"))
 
 
 def to_uint8(picture: np.ndarray) -> UInt8[np.ndarray, "h w c"]:

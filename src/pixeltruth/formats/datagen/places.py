@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 KEY_POINTS = "key_points"
+_ELSEWHERE = frozenset("/\\:\0")
 
 
 @dataclass(frozen=True)
@@ -51,4 +52,4 @@ def _names(folder: str) -> list[str]:
 
 def is_plain(name: object) -> bool:
     """Whether a text is the name of a file in a folder, and leads nowhere else."""
-    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0", ":"}
+    return isinstance(name, str) and name not in ("", ".", "..") and _ELSEWHERE.isdisjoint(name)

@@ -4,7 +4,7 @@ Two views of the same bytes: maps, key points and `viewpoint` follow docs/conven
 the SDK's own names, are what Datagen's SDK answers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from jaxtyping import Bool
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError, NoViewpointError
-from pixeltruth.formats.datagen import keypoints, maps, schema
-from pixeltruth.formats.datagen.classes import class_id, class_names, names_under, segmentation
+from pixeltruth.formats.datagen import maps
+from pixeltruth.formats.datagen.classes import class_id, class_names, names_under
+from pixeltruth.formats.datagen.keypoints import V1_FILES
 from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_png, to_uint8
 from pixeltruth.formats.datagen.places import KEY_POINTS, Places
-from pixeltruth.formats.datagen.values import OURS, STORED, View, checked, parsed
+from pixeltruth.formats.datagen.texts import TEXTS, read_text
+from pixeltruth.formats.datagen.values import OURS, STORED, View
 from pixeltruth.formats.datagen.viewpoint import read_viewpoint
 from pixeltruth.formats.reading import Reader
 from pixeltruth.modalities import Modality
@@ -32,15 +34,6 @@ _FILES = {"infrared_spectrum": INFRARED, "depth": "depth.exr", "hdri_map": "hdri
     ("normal_maps", "normals_map"), "normal_maps.exr"
 )
 """The file of each picture that has one name only."""
-_TEXTS: dict[str, Callable[[View], Callable[[Any], Any]]] = {
-    "semantic_segmentation_metadata": lambda _: segmentation,
-    "camera_metadata": lambda _: schema.camera_metadata,
-    "lights_metadata": lambda _: schema.lights_metadata,
-    "actor_metadata": schema.actor_metadata,
-    "face_bounding_box": schema.face_bounding_box,
-    "center_of_geometry": schema.center_of_geometry,
-    "datapoint_request": schema.datapoint_request,
-}
 _FACTS = ("environment", "visible_spectrum_image_name", "frame_num", "scene_path", "camera_path", "frame_path")
 _ALIASES = ("normals_map",)
 
@@ -158,8 +151,8 @@ class DatagenReader(Reader):
         pictures = [name for name, file in _FILES.items() if file in files]
         pictures += ["visible_spectrum"] * (self._picture in files)
         pictures += ["semantic_segmentation"] * (self._segmentation is not None)
-        texts = [name for name in _TEXTS if f"{name}.json" in files]
-        points = ["keypoints"] * (_ALL_POINTS in files or any(file in files for file in keypoints.V1_FILES.values()))
+        texts = [name for name in TEXTS if f"{name}.json" in files]
+        points = ["keypoints"] * (_ALL_POINTS in files or any(file in files for file in V1_FILES.values()))
         return (*pictures, *texts, *points, "camera", *_FACTS)
 
     def stored_names(self) -> tuple[str, ...]:
@@ -168,7 +161,7 @@ class DatagenReader(Reader):
 
     def stored(self, name: str) -> Any:
         """What Datagen's SDK answers."""
-        if name in _TEXTS or name == "keypoints":
+        if name in TEXTS or name == "keypoints":
             return self._text(name, STORED)
         if name in (*_FACTS, "camera"):
             return self._fact(name)
@@ -196,17 +189,12 @@ class DatagenReader(Reader):
         return {**facts, "frame_num": self._frame or 0}[name]
 
     def _text(self, name: str, view: View) -> Any:
-        if name == "keypoints":
-            return self._keypoints(view)
-        path = self._existing(f"{name}.json")
-        return parsed(path, _TEXTS[name](view), checked(path))
-
-    def _keypoints(self, view: View) -> Tree:
+        if name != "keypoints":
+            return read_text(name, self._existing(f"{name}.json"), view)
         if (path := self._file(_ALL_POINTS)) is not None:
-            return parsed(path, keypoints.keypoints(view), checked(path, (1, 2)))
-        paths = {name: path for name, file in keypoints.V1_FILES.items() if (path := self._file(file)) is not None}
-        groups = [parsed(path, keypoints.v1(view), {name: checked(path)}) for name, path in paths.items()]
-        return Tree({"face": {name: leaf for group in groups for name, leaf in group["face"].items()}})
+            return read_text("keypoints", path, view)
+        paths = {name: path for name, file in V1_FILES.items() if (path := self._file(file)) is not None}
+        return Tree({"face": {name: read_text(name, paths[name], view) for name in sorted(paths)}})
 
     def extras(self) -> tuple[str, ...]:
         """The SDK's names, `classes`, and `face_box`."""
@@ -220,7 +208,7 @@ class DatagenReader(Reader):
             return class_names(self._existing("semantic_segmentation_metadata.json"), self._classes)
         if name == "face_box":
             return maps.face_box(self._existing("face_bounding_box.json"), self._text("face_bounding_box", OURS))
-        if name == "keypoints" or (name in _TEXTS and name != "face_bounding_box"):
+        if name == "keypoints" or (name in TEXTS and name != "face_bounding_box"):
             return self._text(name, OURS)
         return self.stored(name)
 

@@ -16,7 +16,7 @@ from pixeltruth.errors import FormatError
 from pixeltruth.tree import Tree
 
 Read = Callable[[Any], Any]
-_AXES = (("x", "y", "z"), ("x", "y"))
+_AXES = ({"x": 0, "y": 1, "z": 2}.keys(), {"x": 0, "y": 1}.keys())
 
 
 class WrongValue(ValueError):
@@ -46,30 +46,30 @@ class View:
     ours: bool
 
 
-def load(path: Path) -> Any:
-    """What a JSON file says.
-
-    Raises:
-        FormatError: It is missing or no JSON.
-    """
-    try:
-        return from_json(path.read_bytes())
-    except OSError as error:
-        raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FormatError(path, f"is not valid JSON: {error}") from error
-
-
 def checked(path: Path, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
     """The object that a JSON file holds, less its `version`, once that is known to be one this reader knows.
 
     Raises:
         FormatError: It is missing, no JSON object, or of another major version.
     """
-    raw = load(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
+    return checked_content(path, content, majors)
+
+
+def checked_content(path: Path | str, content: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
+    """The same for a file that was read."""
+    try:
+        raw = from_json(content)
+    except ValueError as error:
+        raise FormatError(path, f"is not valid JSON: {error}") from error
     if not isinstance(raw, dict):
         raise FormatError(path, f"should hold an object, not {_kind(raw)}")
-    version = raw.pop("version", "1.0.0")
+    version = raw.pop("version", None)
+    if version is None:
+        return raw
     major = str(version).partition(".")[0]
     if not major.isdecimal():
         raise FormatError(path, f"version: should be numbers with dots between, got {version!r}")
@@ -170,38 +170,49 @@ def text(value: Any) -> str:
 
 def flag(value: Any) -> bool:
     """True or false, in JSON's way or as a text."""
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if not isinstance(value, bool):
-        raise WrongValue(f"should be true or false, not {value!r}")
-    return value
+    if value is True or value == "true":
+        return True
+    if value is False or value == "false":
+        return False
+    raise WrongValue(f"should be true or false, not {value!r}")
 
 
 def vector(value: Any) -> np.ndarray:
     """A vector or a matrix: ``{"x", "y"[, "z"]}``, a list, or numbered entries; integers stay integers."""
-    array = np.array(_listed(value))
+    try:
+        array = np.array(_listed(value))
+    except ValueError:  # rows of several lengths
+        raise WrongValue("should hold vectors of one length") from None
     if array.dtype.kind not in "iuf":
         raise WrongValue("should hold numbers")
     return array
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: Any) -> Any:
     if isinstance(value, list):
-        _same_length(value)
-        return [_listed(item) if isinstance(item, list | dict) else item for item in value]
+        return _points(value) or [_listed(item) if isinstance(item, list | dict) else item for item in value]
     if isinstance(value, dict):
         for axes in _AXES:
-            if value.keys() == set(axes):
+            if value.keys() == axes:
                 return [value[axis] for axis in axes]
         if value and all(key.isdecimal() for key in value):
             return _listed([value[key] for key in sorted(value, key=int)])
     raise WrongValue(f"should be a vector, not {_kind(value)}")
 
 
-def _same_length(items: list[Any]) -> None:
-    lengths = {len(item) if isinstance(item, list | dict) else -1 for item in items}
-    if len(lengths) > 1:
-        raise WrongValue("should hold vectors of one length")
+def _points(value: list[Any]) -> list[tuple[Any, ...]] | None:
+    """The coordinates of a list of points that have the same axes: nearly everything that is in a key point file."""
+    first = value[0] if value else None
+    if not isinstance(first, dict) or len(first) not in (2, 3):
+        return None
+    try:
+        if len(first) == 2:
+            points: list[tuple[Any, ...]] = [(point["x"], point["y"]) for point in value]
+        else:
+            points = [(point["x"], point["y"], point["z"]) for point in value]
+        return points if all(map(len(first).__eq__, map(len, value))) else None
+    except (KeyError, TypeError):
+        return None
 
 
 def row_column(value: Any) -> np.ndarray:
