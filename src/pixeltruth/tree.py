@@ -17,9 +17,9 @@ class Tree(Mapping[str, Any]):
     """Names and what they stand for: other trees, arrays, numbers, texts, tuples of any of these.
 
     ``tree.name`` and ``tree["name"]`` look among the children first, then for the only one of that name anywhere below;
-    ``tree["a.b.c"]`` goes down a path. Iteration, ``len``, ``keys()`` and ``items()`` see the children. Nothing in it can
-    be changed: arrays are read-only, lists become tuples. Trees are equal when their names and values are; an array is
-    equal to one of the same dtype, shape and values (NaN equals NaN). A child named like a method of a mapping
+    ``tree["a.b.c"]`` goes down a path. Iteration, ``len``, ``in``, ``keys()`` and ``items()`` see the children. Nothing
+    in it can be changed: arrays are read-only, lists become tuples. Trees are equal when their names and values are; an
+    array is equal to one of the same dtype, shape and values (NaN equals NaN). A child named like a method of a mapping
     (`keys`, `items`, `values`, `get`, `leaves`) is reached by key.
 
     Args:
@@ -32,7 +32,7 @@ class Tree(Mapping[str, Any]):
     def __init__(self, children: Mapping[str, Any]) -> None:
         object.__setattr__(self, "_children", {str(name): _frozen(value) for name, value in children.items()})
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: object) -> Any:
         try:
             return self._children[name]
         except (KeyError, TypeError):
@@ -57,6 +57,9 @@ class Tree(Mapping[str, Any]):
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"metadata cannot be changed: {name!r}")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._children
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._children)
@@ -84,7 +87,14 @@ class Tree(Mapping[str, Any]):
     def _why_not(self, name: str, paths: list[str]) -> str:
         if paths:
             return f"{name!r} is ambiguous: {_some(paths)}"
-        return f"no {name!r}; there is {_some(list(self._children)) or 'nothing'}"
+        return f"no {name!r}; there is {_some(list(self._towards(name))) or 'nothing'}"
+
+    def _towards(self, path: str) -> "Tree":
+        """The last tree on the way down a path that ends nowhere."""
+        for name, value in self._children.items():
+            if isinstance(value, Tree) and path.startswith(f"{name}."):
+                return value._towards(path.removeprefix(f"{name}."))
+        return self
 
     def leaves(self) -> Iterator[tuple[str, Any]]:
         """Everything below that is no tree, with its dotted path, in order."""

@@ -95,7 +95,7 @@ def test_projection_of_key_points_is_what_the_files_say(name, dataset):
 
 def groups(tree):
     """The trees of points in a tree."""
-    if "coords_2d" in tree.keys():
+    if "coords_2d" in tree:
         yield tree
     else:
         for child in tree.values():

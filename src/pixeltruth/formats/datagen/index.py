@@ -1,7 +1,8 @@
 """The index of a Datagen folder: scenes, cameras, frames, and the entries of every `environment.json`.
 
-Names are sorted with numbers in the order of their values. What cannot be read is a `Problem`; the rest loads. Of files,
-only `environment.json` is opened. Paths are texts here: at twenty thousand datapoints, objects cost more than the disk.
+Names are sorted with numbers in the order of their values. What cannot be read is a `Problem`; the rest loads. Of the
+files, only `environment.json` is opened. Paths are texts here: at twenty thousand datapoints, objects cost more than
+the disk.
 """
 
 import os
@@ -9,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.environment import ENVIRONMENT, Entry, lighting_names, read_entries
@@ -19,7 +20,7 @@ from pixeltruth.problem import Problem
 
 FRAMES = "frames"
 _SCENES = ("scene_", "environment_", "datapoint_")
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"([0-9]+)")
 
 Point = tuple[Places, int | None, str | None, Entry]
 """What a reader is made of: folders, frame, lighting, entry of `environment.json`."""
@@ -57,9 +58,7 @@ def _sorted(names: list[str]) -> list[str]:
 
 
 def _natural(name: str) -> tuple[list[str | int], str]:
-    parts = _DIGITS.split(name)
-    parts[1::2] = map(int, parts[1::2])  # type: ignore[assignment]
-    return list(parts), name
+    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)], name
 
 
 @dataclass(frozen=True)

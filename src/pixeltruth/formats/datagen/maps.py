@@ -22,12 +22,12 @@ ROWS: dict[str, Modality] = {
     for row in (
         replace(TABLE["rgb"], doc="The picture, 8 bits of the file's 8 or 16."),
         replace(TABLE["alpha"], doc="Opacity of the picture, where the file has it."),
-        Modality("infrared", "uint8", 0, "intensity 0..255", "", 0, "cycles", "fraction", True,
-                 "The near-infrared picture."),
+        Modality("infrared", "uint8", 0, "intensity 0..255", "", 0, "cycles", "fraction",
+                 default=True, doc="The near-infrared picture."),
         replace(TABLE["depth"], doc="Planar depth: z of the surface point in the camera frame."),
         replace(TABLE["normals"], doc="Mean normal of the pixel, of length 1; NaN where it is mixed with background."),
-        Modality("category_id", "int32", 0, "class id", "", 0, "rays", "ids", True,
-                 "Id of the class, named by `classes`; -1 where the segmentation tree does not have the colour."),
+        Modality("category_id", "int32", 0, "class id", "", 0, "rays", "ids", default=True,
+                 doc="Id of the class, named by `classes`; -1 where the segmentation tree does not have the colour."),
     )
 }  # fmt: skip
 
@@ -39,9 +39,7 @@ def depth(stored: Float32[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"]:
     return metres
 
 
-def normals(
-    stored: Float32[np.ndarray, "h w 3"], hits: Bool[np.ndarray, "h w"] | None
-) -> Float32[np.ndarray, "h w 3"]:
+def normals(stored: Float32[np.ndarray, "h w 3"], hits: Bool[np.ndarray, "h w"] | None) -> Float32[np.ndarray, "h w 3"]:
     """Unit normals in the OpenCV camera frame.
 
     Files hold (n + 1) / 2 of (right, up, towards the camera), 0 where nothing is hit. The newest are averaged over the
@@ -59,7 +57,7 @@ def normals(
     hits = ~black if hits is None or hits.shape != black.shape else hits & ~black
     vectors = (stored * 2 - 1) * np.array([1, -1, -1], dtype=np.float32)
     lengths = np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))
-    vectors /= np.where(lengths > 0, lengths, 1)[..., None]
+    vectors = vectors / np.where(lengths > 0, lengths, np.float32(1))[..., None]
     blended = hits & ((np.abs(lengths - 1) > _BLENDED) & _beside(~hits) | (lengths == 0))
     vectors[blended] = np.nan
     vectors[~hits] = 0
@@ -90,7 +88,7 @@ def one_channel(path: Path, picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.nda
 
 
 def category_id(
-    path: Path, labels: np.ndarray, tree: Tree, hits: Callable[[], Bool[np.ndarray, "h w"] | None]
+    path: Path, labels: np.ndarray, tree: Tree, *, hits: Callable[[], Bool[np.ndarray, "h w"] | None]
 ) -> Int32[np.ndarray, "h w"]:
     """The class of every pixel; a colour without a name is background where nothing is hit.
 

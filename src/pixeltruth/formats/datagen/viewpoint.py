@@ -54,10 +54,10 @@ def read_viewpoint(path: Path, metadata: Tree) -> CameraReading:
 
 
 def _lens(path: Path, metadata: Tree) -> tuple[Lens, tuple[str, ...]]:
-    size = _array(path, metadata, "resolution_px", (2,))
+    size = _array(path, metadata, "resolution_px", shape=(2,))
     if size is None:
         raise NoViewpointError(path, "states no resolution_px")
-    matrix = _array(path, metadata, "intrinsic_matrix", (3, 3))
+    matrix = _array(path, metadata, "intrinsic_matrix", shape=(3, 3))
     wide, high = _focal(metadata, "horizontal", size[0]), _focal(metadata, "vertical", size[1])
     repairs: tuple[str, ...] = ()
     if matrix is not None:
@@ -91,8 +91,8 @@ def _near(one: float, other: float) -> bool:
 
 
 def _pose(path: Path, metadata: Tree) -> tuple[Float64[np.ndarray, "4 4"], tuple[str, ...]]:
-    matrix = _array(path, metadata, "extrinsic_matrix", (3, 4))
-    location = _array(path, metadata, "location", (3,))
+    matrix = _array(path, metadata, "extrinsic_matrix", shape=(3, 4))
+    location = _array(path, metadata, "location", shape=(3,))
     axes = _axes(path, metadata)
     repairs: tuple[str, ...] = ()
     if matrix is None:
@@ -112,8 +112,8 @@ def _pose(path: Path, metadata: Tree) -> tuple[Float64[np.ndarray, "4 4"], tuple
 
 def _axes(path: Path, metadata: Tree) -> Float64[np.ndarray, "3 3"] | None:
     """Rows right, down, forward from `orientation`."""
-    forward = _array(path, metadata, "orientation.look_at_vector", (3,))
-    up = _array(path, metadata, "orientation.up_vector", (3,))
+    forward = _array(path, metadata, "orientation.look_at_vector", shape=(3,))
+    up = _array(path, metadata, "orientation.up_vector", shape=(3,))
     if forward is None or up is None:
         return None
     return np.stack([np.cross(forward, up), -up, forward])
@@ -132,7 +132,7 @@ def _rigid(
     return pose
 
 
-def _array(path: Path, metadata: Tree, key: str, shape: tuple[int, ...]) -> np.ndarray | None:
+def _array(path: Path, metadata: Tree, key: str, *, shape: tuple[int, ...]) -> np.ndarray | None:
     value = metadata.get(key)
     if value is None:
         return None
