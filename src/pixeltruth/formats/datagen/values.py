@@ -155,8 +155,9 @@ def number(value: Any) -> float:
 
 def whole(value: Any) -> int:
     """A whole number, as the SDK reads one: fractions are cut off."""
+    found = number(value)
     try:
-        return int(number(value))
+        return int(found)
     except (ValueError, OverflowError):
         raise WrongValue(f"should be a finite number, not {value!r}") from None
 
