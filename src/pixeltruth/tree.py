@@ -33,12 +33,10 @@ class Tree(Mapping[str, Any]):
         object.__setattr__(self, "_children", {str(name): _frozen(value) for name, value in children.items()})
 
     def __getitem__(self, name: object) -> Any:
-        try:
-            return self._children[name]
-        except (KeyError, TypeError):
-            pass
         if not isinstance(name, str):
             raise KeyError(f"names are texts, not {name!r}")
+        if name in self._children:
+            return self._children[name]
         found = self._down(name) or [hit for prefix, tree in self._trees() for hit in tree._down(name, prefix)]
         if len(found) == 1:
             return found[0][1]

@@ -483,7 +483,7 @@ class TestCamera:
         scene = layout.write_scene(tmp_path / "scene_00001", (EYE,))
         (scene / "camera_1" / "camera_metadata.json").unlink()
         point = pixeltruth.load(tmp_path)[0]
-        with pytest.raises(pixeltruth.NoViewpointError, match="has no camera_metadata.json"):
+        with pytest.raises(pixeltruth.NoViewpointError, match=r"has no camera_metadata.json"):
             _ = point.viewpoint
         assert point.problems() == []
 
@@ -499,9 +499,7 @@ class TestClasses:
 
     def test_a_colour_without_a_name_is_minus_one(self, tmp_path):
         point = self.change(tmp_path, lambda tree: tree["human"]["head"].pop("nose"))
-        np.testing.assert_array_equal(
-            point.category_id == -1, layout.label_names(EYE.trace()[0]) == "human.head.nose"
-        )
+        np.testing.assert_array_equal(point.category_id == -1, layout.label_names(EYE.trace()[0]) == "human.head.nose")
         assert -1 not in point.classes
 
     def test_two_names_of_one_colour_are_an_error(self, tmp_path):

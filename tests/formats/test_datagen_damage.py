@@ -61,7 +61,7 @@ def test_a_picture_that_goes_while_it_is_read(home):
     point = load(home)[0]
     assert "depth" in dir(point)
     (home / "depth.exr").unlink()
-    with pytest.raises(pixeltruth.FormatError, match="depth.exr: cannot be read"):
+    with pytest.raises(pixeltruth.FormatError, match=r"depth.exr: cannot be read"):
         _ = point.depth
 
 
@@ -211,7 +211,7 @@ def test_random_damage_gives_one_kind_of_error(tmp_path, kind, capfd):
         whole.write_bytes(layout.png(layout.picture(depth, channels=4)))
     else:
         layout.write_exr(whole, np.random.default_rng(0).normal(size=(18, 24, 3)))
-    content, rng, refused = whole.read_bytes(), random.Random(5), 0
+    content, rng, refused = whole.read_bytes(), random.Random(5), []
     path = tmp_path / f"broken.{kind}"
     for turn in range(200):
         broken = bytearray(content[: rng.randrange(len(content))] if turn % 3 == 0 else content)
@@ -221,10 +221,9 @@ def test_random_damage_gives_one_kind_of_error(tmp_path, kind, capfd):
         try:
             read_png(path) if kind == "png" else read_exr(path)
         except pixeltruth.FormatError as error:
-            assert str(path) in str(error)
-            assert "\n" not in str(error)
-            refused += 1
-    assert refused > 60
+            refused.append(str(error))
+    assert len(refused) > 60
+    assert [message for message in refused if str(path) not in message or "\n" in message] == []
 
 
 def test_a_grey_picture_with_alpha_of_16_bits_is_named(tmp_path):

@@ -52,7 +52,7 @@ class TestScenes:
     @pytest.mark.parametrize("name", ["Scene_00001", "scene1", "my_scene_1"])
     def test_names_that_are_none(self, tmp_path, name):
         write_empty(tmp_path / name / "camera")
-        with pytest.raises(pixeltruth.FormatError, match="is no dataset: .*folder scene_"):
+        with pytest.raises(pixeltruth.FormatError, match=r"is no dataset: .*folder scene_"):
             pixeltruth.load(tmp_path)
 
     def test_a_native_dataset_without_its_manifest_is_not_mistaken(self, tmp_path):
@@ -69,7 +69,7 @@ class TestScenes:
 
     def test_nothing_that_can_be_read_is_an_error(self, tmp_path):
         (tmp_path / "scene_00001" / "camera").mkdir(parents=True)
-        with pytest.raises(pixeltruth.FormatError, match="1 scenes, of which none can be read; .*is no camera"):
+        with pytest.raises(pixeltruth.FormatError, match=r"1 scenes, of which none can be read; .*is no camera"):
             pixeltruth.load(tmp_path)
 
 

@@ -1,6 +1,6 @@
 """Where Datagen's SDK and we do the same, and where we do better: each case that its record lists, with a test.
 
-The names are those of `semantics` and `mutations` in expected.json of the shared fixture; docs/datagen.md has the table.
+The names are those of `semantics` and `mutations` in expected.json of the shared fixture; docs/datagen.md has them all.
 """
 
 import copy
@@ -186,7 +186,9 @@ def _(world):
         day.keypoints.face = None
 
 
-@case("textual shared between loads", better="shared, and read again when the file changes; a few hundred files are kept")
+@case(
+    "textual shared between loads", better="shared, and read again when the file changes; a few hundred files are kept"
+)
 def _(world):
     assert world.ds[0].keypoints is world.ds[0].keypoints
     before = world.first.face_box
@@ -201,7 +203,9 @@ def _(world):
     assert point.rgb is not world.ds[0].rgb
 
 
-@case("missing key point group", "missing segment", better="AttributeError that lists what is there; the SDK answers None")
+@case(
+    "missing key point group", "missing segment", better="AttributeError that lists what is there; the SDK answers None"
+)
 def _(world):
     with pytest.raises(AttributeError, match="no 'nosuch'; there is face, ear"):
         _ = world.ds[0].keypoints.nosuch
@@ -254,15 +258,17 @@ def _(world):
         world.ds[0].environment["nosuch"]
 
 
-@case("camera.get_sequence(time_of_day='night') 1 frame", same="`camera.sequence(lighting=\"night\")`")
+@case("camera.get_sequence(time_of_day='night') 1 frame", same='`camera.sequence(lighting="night")`')
 def _(world):
     assert named(world.ds.scenes[0].cameras[0].sequence(lighting="night")) == named([world.ds[1]])
 
 
-@case("camera.get_sequence() 2 environments", "camera.get_sequence() no match", same="ValueError; it names the lightings")
+@case(
+    "camera.get_sequence() 2 environments", "camera.get_sequence() no match", same="ValueError; it names the lightings"
+)
 def _(world):
     for lighting in (None, "dusk"):
-        with pytest.raises(ValueError, match="lighting.* day, night"):
+        with pytest.raises(ValueError, match=r"lighting.* day, night"):
             world.ds.scenes[0].cameras[0].sequence(lighting=lighting)
 
 
@@ -292,7 +298,12 @@ def _(world):
         pixeltruth.load()[0]
 
 
-@case("load(one scene folder)", "load(missing folder)", "load(a file)", same="FormatError, an OSError, that names the path")
+@case(
+    "load(one scene folder)",
+    "load(missing folder)",
+    "load(a file)",
+    same="FormatError, an OSError, that names the path",
+)
 def _(world):
     for path in (world.faces / "scene_00001", world.faces / "nope", world.camera / "depth.exr"):
         with pytest.raises(FormatError, match=path.name):
@@ -369,7 +380,9 @@ def _(world):
     assert [len(camera) for camera in pixeltruth.load(world.root).scenes[0].cameras] == [0, 2]
 
 
-@case("environment without image_name", better="the entry is left out and is a problem; the SDK cannot load the dataset")
+@case(
+    "environment without image_name", better="the entry is left out and is a problem; the SDK cannot load the dataset"
+)
 def _(world):
     world.edit("environment.json", environments=[{"time_of_day": "day"}, NIGHT])
     assert len(pixeltruth.load(world.root)) == 3
@@ -458,7 +471,7 @@ def _(world):
 @case("camera_metadata invalid json", same="FormatError that names the file")
 def _(world):
     (world.camera / "camera_metadata.json").write_text("{", encoding="utf-8")
-    with pytest.raises(FormatError, match="camera_metadata.json: is not valid JSON"):
+    with pytest.raises(FormatError, match=r"camera_metadata.json: is not valid JSON"):
         _ = world.first.camera_metadata
 
 
@@ -639,7 +652,7 @@ def _(world):
         world.edit("environment.json", environments=[{**DAY, "image_name": name}])
         assert world.first.rgb.shape == (18, 24, 3)
     (world.camera / "picture.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
-    with pytest.raises(FormatError, match="picture.jpg: is no PNG"):
+    with pytest.raises(FormatError, match=r"picture.jpg: is no PNG"):
         _ = world.first.rgb
 
 
@@ -738,7 +751,9 @@ def rows() -> list[str]:
 def test_the_page_has_every_case():
     page = PAGE.read_text(encoding="utf-8").splitlines()
     assert [row for row in rows() if row not in page] == []
-    assert sum(line.startswith("| `") and (" | same | " in line or " | better | " in line) for line in page) == len(CASES)
+    assert sum(line.startswith("| `") and (" | same | " in line or " | better | " in line) for line in page) == len(
+        CASES
+    )
 
 
 @pytest.mark.skipif(ABSENT, reason=REASON)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pixeltruth.formats.datagen.values import Read, View, WrongValue, below, expect, flag, vector
+from pixeltruth.formats.datagen.values import Read, View, WrongValue, below, expect, flag, flags, in_order, vector
 from pixeltruth.tree import Tree
 
 V1_FILES = {"standard": "standard_keypoints.json", "dense": "dense_keypoints.json"}
@@ -36,8 +36,8 @@ def _group(view: View, name: str) -> Read:
         members = expect(dict, group)
         if "pixel_2d" in members or "global_3d" in members:
             return _leaf(view, name, _columns([members], single=True))
-        if all(key.isdecimal() for key in members):
-            return _leaf(view, name, _columns([members[key] for key in sorted(members, key=int)], single=False))
+        if all(map(str.isdecimal, members)):
+            return _leaf(view, name, _columns(in_order(members), single=False))
         return Tree({child: below(child, _group(view, child), member) for child, member in members.items()})
 
     return read
@@ -82,13 +82,13 @@ def v1_points(view: View, name: str) -> Read:
         for key, column in zip((*_V1_KEYS, "is_visible"), ("pixel_2d", "global_3d", "is_visible"), strict=True):
             if key in content:
                 points = below(key, lambda value: expect(dict, value), content[key])
-                if not all(number.isdecimal() for number in points):
+                if not all(map(str.isdecimal, points)):
                     raise WrongValue("should be numbered points", key)
-                columns[column] = [points[number] for number in sorted(points, key=int)]
+                columns[column] = in_order(points)
         return _leaf(view, name, columns)
 
     return read
 
 
 def _flags(value: Any) -> np.ndarray:
-    return np.array(list(map(flag, value)) if isinstance(value, list) else flag(value), dtype=bool)
+    return flags(value) if isinstance(value, list) else np.array(flag(value))

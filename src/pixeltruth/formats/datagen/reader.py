@@ -91,10 +91,10 @@ class DatagenReader(Reader):
         return found
 
     def _read_rgb(self) -> np.ndarray:
-        return np.ascontiguousarray(self._visible()[..., :3])
+        return np.ascontiguousarray(self._visible(3))
 
     def _read_alpha(self) -> np.ndarray:
-        return np.ascontiguousarray(self._visible()[..., 3])
+        return np.ascontiguousarray(self._visible(4)[..., 3])
 
     def _read_infrared(self) -> np.ndarray:
         return maps.one_channel(self._existing(INFRARED), to_uint8(read_png(self._existing(INFRARED))))
@@ -119,8 +119,9 @@ class DatagenReader(Reader):
     def _classes(self) -> Tree:
         return self._text("semantic_segmentation_metadata", OURS)
 
-    def _visible(self) -> np.ndarray:
-        return to_uint8(read_png(self._existing(self._picture)))
+    def _visible(self, channels: int) -> np.ndarray:
+        """The first channels of the picture, as many as it has."""
+        return to_uint8(read_png(self._existing(self._picture))[..., :channels])
 
     def _labels(self) -> np.ndarray:
         path = self._existing(*_SEGMENTATION)
@@ -169,9 +170,8 @@ class DatagenReader(Reader):
 
     def _stored_picture(self, name: str) -> np.ndarray:
         if name == "visible_spectrum":
-            picture = self._visible()
-            opaque = self._entry.get("background") != "transparent"
-            found = np.ascontiguousarray(picture[..., :3] if opaque else picture)
+            transparent = self._entry.get("background") == "transparent"
+            found = np.ascontiguousarray(self._visible(4 if transparent else 3))
         elif name == "infrared_spectrum":
             found = np.ascontiguousarray(to_uint8(read_png(self._existing(INFRARED)))[..., :3])
         elif name == "semantic_segmentation":

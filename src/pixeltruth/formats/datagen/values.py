@@ -16,7 +16,6 @@ from pixeltruth.errors import FormatError
 from pixeltruth.tree import Tree
 
 Read = Callable[[Any], Any]
-_AXES = ({"x": 0, "y": 1, "z": 2}.keys(), {"x": 0, "y": 1}.keys())
 
 
 class WrongValue(ValueError):
@@ -180,41 +179,57 @@ def flag(value: Any) -> bool:
 
 def vector(value: Any) -> np.ndarray:
     """A vector or a matrix: ``{"x", "y"[, "z"]}``, a list, or numbered entries; integers stay integers."""
-    items = _listed(value)
-    try:
-        array = np.array(items)
-    except ValueError:  # rows of several lengths
-        raise WrongValue("should hold vectors of one length") from None
+    array = _points(value) if isinstance(value, list) else None
+    if array is None:
+        items = _listed(value)
+        try:
+            array = np.array(items)
+        except ValueError:  # rows of several lengths
+            raise WrongValue("should hold vectors of one length") from None
     if array.dtype.kind not in "iuf":
         raise WrongValue("should hold numbers")
     return array
 
 
-def _listed(value: Any) -> Any:
+def _points(value: list[Any]) -> np.ndarray | None:
+    """Points that have the same axes each, column by column: nearly all that is in a key point file."""
+    first = value[0] if value else None
+    axes = tuple(first) if isinstance(first, dict) else ()
+    if axes not in (("x", "y", "z"), ("x", "y")):
+        return None
+    try:
+        columns = [np.array([point[axis] for point in value]) for axis in axes]
+        same = set(map(len, value)) == {len(axes)}
+    except (KeyError, TypeError, ValueError):
+        return None
+    return np.stack(columns, axis=1) if same and all(column.ndim == 1 for column in columns) else None
+
+
+def _listed(value: Any) -> list[Any]:
     if isinstance(value, list):
-        return _points(value) or [_listed(item) if isinstance(item, list | dict) else item for item in value]
+        return [_listed(item) if isinstance(item, list | dict) else item for item in value]
     if isinstance(value, dict):
-        for axes in _AXES:
-            if value.keys() == axes:
+        for axes in (("x", "y", "z"), ("x", "y")):
+            if value.keys() == set(axes):
                 return [value[axis] for axis in axes]
         if value and all(key.isdecimal() for key in value):
-            return _listed([value[key] for key in sorted(value, key=int)])
+            return _listed(in_order(value))
     raise WrongValue(f"should be a vector, not {_kind(value)}")
 
 
-def _points(value: list[Any]) -> list[tuple[Any, ...]] | None:
-    """The coordinates of a list of points that have the same axes: nearly everything that is in a key point file."""
-    first = value[0] if value else None
-    if not isinstance(first, dict) or len(first) not in (2, 3):
-        return None
-    try:
-        if len(first) == 2:
-            points: list[tuple[Any, ...]] = [(point["x"], point["y"]) for point in value]
-        else:
-            points = [(point["x"], point["y"], point["z"]) for point in value]
-        return points if all(map(len(first).__eq__, map(len, value))) else None
-    except (KeyError, TypeError):
-        return None
+def in_order(numbered: dict[str, Any]) -> list[Any]:
+    """The entries of a dictionary whose keys are numbers, in the order of these."""
+    numbers = list(map(int, numbered))
+    if numbers == sorted(numbers):
+        return list(numbered.values())
+    return [numbered[key] for key in sorted(numbered, key=int)]
+
+
+def flags(value: list[Any]) -> np.ndarray:
+    """Several of `flag`."""
+    if all(isinstance(item, str) for item in value) and set(value) <= {"true", "false"}:
+        return np.array([item == "true" for item in value], dtype=bool)
+    return np.array([flag(item) for item in value], dtype=bool)
 
 
 def row_column(value: Any) -> np.ndarray:
