@@ -36,7 +36,7 @@ OURS = (
     "rgb", "infrared", "category_id", "depth", "normals", "hdri_map", "environment", "classes", "keypoints",
     "actor_metadata", "viewpoint", "lights_metadata", "face_box", "datapoint_request",
 )  # fmt: skip
-DATAPOINTS, READ, ROUNDS, MANY = 120, 60, 4, 20_000
+DATAPOINTS, READ, ROUNDS, MANY = 120, 60, 3, 20_000
 
 SDK = """
 import json, random, sys, time

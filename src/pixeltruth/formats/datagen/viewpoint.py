@@ -99,7 +99,7 @@ def _pose(path: Path, metadata: Tree) -> tuple[Float64[np.ndarray, "4 4"], tuple
         if axes is None or location is None:
             raise NoViewpointError(path, "states neither extrinsic_matrix nor location and orientation")
         return _rigid(path, axes, location), repairs
-    rotation, centre = matrix[:, :3], -np.linalg.pinv(matrix[:, :3]) @ matrix[:, 3]
+    rotation, centre = matrix[:, :3], -matrix[:, :3].T @ matrix[:, 3]
     if axes is not None and np.abs(rotation - axes).max() > _SAME_DIRECTION:
         raise FormatError(path, "extrinsic_matrix and orientation contradict each other")
     if location is not None:
