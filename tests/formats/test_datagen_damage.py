@@ -199,7 +199,7 @@ def test_an_exr_that_claims_more_than_it_holds(tmp_path):
         start = content.index(name) + len(name) + 4
         content[start : start + 16] = struct.pack("<4i", 0, 0, 99_999, 99_999)
     path.write_bytes(bytes(content))
-    with pytest.raises(pixeltruth.FormatError, match="claims 100000x100000 pixels"):
+    with pytest.raises(pixeltruth.FormatError, match=r"claims .* GiB of pixels"):
         read_exr(path)
 
 

@@ -50,15 +50,39 @@ class TestScenes:
         assert len(pixeltruth.load(tmp_path)) == 1
 
     @pytest.mark.parametrize("name", ["Scene_00001", "scene1", "my_scene_1"])
-    def test_names_that_are_none(self, tmp_path, name):
+    def test_other_names_are_told_by_their_content(self, tmp_path, name):
         write_empty(tmp_path / name / "camera")
-        with pytest.raises(pixeltruth.FormatError, match=r"is no dataset: .*folder scene_"):
-            pixeltruth.load(tmp_path)
+        write_empty(tmp_path / "walk" / "frames" / "001" / "camera")
+        (tmp_path / "notes" / "old").mkdir(parents=True)
+        dataset = pixeltruth.load(tmp_path)
+        assert {scene.name for scene in dataset.scenes} == {name, "walk"}
+        assert dataset.folders[0].problems == ()
 
-    def test_a_native_dataset_without_its_manifest_is_not_mistaken(self, tmp_path):
-        layout.write_json(tmp_path / "scene_00001" / "scene.json", {})
-        with pytest.raises(pixeltruth.FormatError, match="is no dataset"):
-            pixeltruth.load(tmp_path)
+    def test_beside_scenes_of_their_names_other_folders_are_not_looked_into(self, tmp_path):
+        write_empty(tmp_path / "scene_1" / "camera")
+        write_empty(tmp_path / "old" / "camera")
+        write_empty(tmp_path / "camera_1")
+        assert [scene.name for scene in pixeltruth.load(tmp_path).scenes] == ["scene_1"]
+
+    @pytest.mark.parametrize("frames", [False, True])
+    def test_one_scene(self, tmp_path, frames):
+        scene = tmp_path / "scene_00001"
+        layout.write_sequence(scene) if frames else layout.write_scene(scene)
+        dataset = pixeltruth.load(scene)
+        assert [scene.name for scene in dataset.scenes] == ["scene_00001"]
+        assert list(dataset) == list(pixeltruth.load(tmp_path))
+
+    def test_one_camera_is_an_error_that_says_so(self, tmp_path):
+        scene = layout.write_scene(tmp_path / "scene_00001", ONE)
+        with pytest.raises(pixeltruth.FormatError, match="is one camera of a scene"):
+            pixeltruth.load(scene / "camera_1")
+
+    @pytest.mark.parametrize("content", ["scene.json", "camera/depth.exr", None])
+    def test_other_datasets_with_scenes_are_not_mistaken(self, tmp_path, content):
+        from pixeltruth.formats.datagen.index import recognise
+
+        layout.write_json(tmp_path / "scene_00001" / (content or "camera/notes.json"), {})
+        assert not recognise(tmp_path)
 
     def test_a_scene_without_cameras(self, tmp_path):
         layout.write_scene(tmp_path / "scene_00001", ONE)
@@ -68,8 +92,8 @@ class TestScenes:
         assert messages(dataset) == ["scene_00002: the scene holds no camera"]
 
     def test_nothing_that_can_be_read_is_an_error(self, tmp_path):
-        (tmp_path / "scene_00001" / "camera").mkdir(parents=True)
-        with pytest.raises(pixeltruth.FormatError, match=r"1 scenes, of which none can be read; .*is no camera"):
+        layout.write_json(tmp_path / "scene_00001" / "camera" / "environment.json", {"version": "7.0.0"})
+        with pytest.raises(pixeltruth.FormatError, match=r"1 scenes, of which none can be read; .*7.0.0 is not known"):
             pixeltruth.load(tmp_path)
 
 

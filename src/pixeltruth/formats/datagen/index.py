@@ -27,25 +27,42 @@ Point = tuple[Places, int | None, str | None, Entry]
 
 
 def recognise(folder: Path) -> bool:
-    """Whether a folder holds scenes of Datagen: folders `scene_*`, `environment_*` or `datapoint_*`, none of ours."""
-    with os.scandir(folder) as found:
-        return any(_is_scene(item) and not Path(item.path, "scene.json").exists() for item in found)
+    """Whether there is an `environment.json` where Datagen has them: in a camera, a scene, or a folder of scenes."""
+    return (folder / ENVIRONMENT).is_file() or _is_scene(str(folder)) or any(map(_is_scene, _below(str(folder))))
 
 
-def _is_scene(item: "os.DirEntry[str]") -> bool:
-    return item.name.startswith(_SCENES) and item.is_dir()
+def _is_scene(path: str) -> bool:
+    """Whether a folder holds cameras, or frames that do."""
+    return any(
+        Path(child, ENVIRONMENT).is_file() or (child.endswith(f"/{FRAMES}") and any(map(_is_scene, _below(child))))
+        for child in _below(path)
+    )
+
+
+def _below(path: str) -> Iterator[str]:
+    """The folders in a folder."""
+    try:
+        with os.scandir(path) as found:
+            yield from (f"{path}/{item.name}" for item in found if item.is_dir())
+    except OSError:
+        return
 
 
 def open_folder(folder: Path) -> FolderIndex:
-    """The index of a dataset.
+    """The index of a dataset, or of one scene of it; folders of other names are scenes where none has a scene's name.
 
     Raises:
-        FormatError: Not one datapoint of it can be read.
+        FormatError: It is a single camera, or not one datapoint of it can be read.
     """
+    if (folder / ENVIRONMENT).is_file():
+        raise FormatError(folder, "is one camera of a scene; name the scene's folder, or the dataset's")
+    names = [path.rpartition("/")[2] for path in _below(str(folder))]
+    named = [name for name in names if name.startswith(_SCENES)]
+    named = named or [name for name in names if _is_scene(f"{folder}/{name}")]
     scan = _Scan()
-    with os.scandir(folder) as found:
-        names = [item.name for item in found if _is_scene(item)]
-    scenes = tuple(scan.scene(f"{folder}/{name}", name) for name in _sorted(names))
+    scenes = tuple(scan.scene(f"{folder}/{name}", name) for name in _sorted(named))
+    if not named:
+        scenes = (scan.scene(str(folder), folder.name),)
     if scan.problems and not any(camera.readers for scene in scenes for camera in scene.cameras):
         first = scan.problems[0]
         raise FormatError(folder, f"holds {len(scenes)} scenes, of which none can be read; the first problem: {first}")

@@ -10,6 +10,7 @@ from jaxtyping import Float32, UInt8, UInt16
 from PIL import Image
 
 from pixeltruth.errors import FormatError
+from pixeltruth.formats.exr.pixels import read_channels
 
 _DEFLATE_RATIO = 1032
 """No deflate stream grows more than this: a header that claims more is a lie, and is refused before memory is taken."""
@@ -80,36 +81,12 @@ def read_exr(path: Path) -> Float32[np.ndarray, "h w 3"]:
     Raises:
         FormatError: The file is missing, damaged, or has other channels.
     """
-    if not path.is_file():
-        raise FormatError(path, "cannot be read: there is no such file")
-    try:
-        channels = _channels(path)
-    except Exception as error:  # whatever the library raises on a damaged file
-        raise FormatError(path, f"is damaged, or no EXR: {' '.join(str(error).split())}") from error
-    return _three(path, channels)
-
-
-def _channels(path: Path) -> dict[str, np.ndarray]:
-    import OpenEXR  # a tenth of what importing this package costs, and many datasets hold no EXR
-
-    with OpenEXR.File(str(path), header_only=True) as file:  # what it gives is empty once it is closed
-        header = file.header()
-        low, high = (np.array(corner, dtype=np.int64) for corner in header["dataWindow"])
-        halves = len(header["channels"])
-    width, height = (high - low + 1).tolist()
-    if 2 * halves * width * height > _DEFLATE_RATIO * path.stat().st_size:
-        raise ValueError(f"its header claims {width}x{height} pixels, more than the file can hold")
-    with OpenEXR.File(str(path)) as file:
-        return {name: channel.pixels for name, channel in file.channels().items()}
-
-
-def _three(path: Path, channels: dict[str, np.ndarray]) -> Float32[np.ndarray, "h w 3"]:
-    pixels = next(iter(channels.values())) if len(channels) == 1 else None
-    if pixels is not None and pixels.ndim == 2:
-        return np.repeat(pixels[..., None], 3, axis=2).astype(np.float32)
-    if pixels is None or pixels.ndim != 3 or pixels.shape[2] < 3:
+    _, channels = read_channels(path)
+    if len(channels) == 1:
+        channels = dict.fromkeys("RGB", next(iter(channels.values())))
+    if not channels.keys() >= set("RGB"):
         raise FormatError(path, f"has the channels {', '.join(channels)}; expected R, G, B")
-    return np.ascontiguousarray(pixels[..., :3], dtype=np.float32)
+    return np.stack([channels[name] for name in "RGB"], axis=-1, dtype=np.float32, casting="unsafe")
 
 
 def _bytes(path: Path) -> bytes:
