@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
+import datagen_layout
 from pixeltruth.check import check
 from pixeltruth.dataset import load
 from pixeltruth.errors import FormatError, MissingDriverError, MissingExtraError, RenderError
@@ -168,7 +169,11 @@ class TestLoad:
 
     @pytest.mark.parametrize("layout", [layout.name for layout in LAYOUTS])
     def test_every_layout_reads_the_same_from_behind_a_url(self, folder: Path, tmp_path: Path, layout: str) -> None:
-        if layout != "native":
+        if layout == "datagen":
+            folder = tmp_path / layout
+            datagen_layout.write_scene(folder / "scene_00001")
+            datagen_layout.write_sequence(folder / "scene_00002", frames=2)
+        elif layout != "native":
             folder = tmp_path / layout
             options = {"maps": "rgb,depth,normals,instance"} if layout == "exr" else {}
             boxes = load(synthetic.write_dataset(tmp_path / "boxes", lighting=("day",)))

@@ -8,7 +8,6 @@ import gc
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
@@ -94,7 +93,7 @@ class _Joined(_Datapoints):
     def __len__(self) -> int:
         return self._size
 
-    @cached_property
+    @once
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
         """For each index its part, and for each part its first index; made when it is first asked for."""
         sizes = [len(part) for part in self._parts]

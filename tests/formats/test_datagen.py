@@ -121,6 +121,9 @@ class TestMaps:
         with pytest.raises(KeyError, match="no 'left_ear'"):
             point.mask("left_ear")
 
+    def test_categories_of_the_dataset(self, root):
+        assert pixeltruth.load(root).categories == {class_id(name): name for name in COLOURS}
+
     def test_ids_are_functions_of_the_names_alone(self, point):
         assert point.classes == {class_id(name): name for name in COLOURS}
         assert point.classes[0] == "background"

@@ -1,13 +1,14 @@
 """`environment.json` of a camera: an entry for each picture, the one file that is read when a dataset is opened."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.places import is_plain
 from pixeltruth.formats.datagen.values import checked_content
 from pixeltruth.problem import Problem
+from pixeltruth.remote import UrlPath
 
 ENVIRONMENT = "environment.json"
 FIRST_PICTURE = "visible_spectrum.png"
@@ -16,18 +17,18 @@ FIRST_PICTURE = "visible_spectrum.png"
 Entry = dict[str, Any]
 
 
-def read_entries(camera: str, problems: list[Problem]) -> list[Entry] | None:
+def read_entries(camera: Path, problems: list[Problem]) -> list[Entry] | None:
     """The entries that can be used; None where the file cannot be.
 
     Args:
         camera: The camera's folder.
         problems: Where what cannot be used is noted.
     """
-    path = f"{camera}/{ENVIRONMENT}"
+    path = camera / ENVIRONMENT
     try:
         raw = checked_content(path, _content(path))
     except FileNotFoundError:
-        problems.append(Problem(Path(camera), "unlisted", f"is no camera: it holds no {ENVIRONMENT}"))
+        problems.append(Problem(camera, "unlisted", f"is no camera: it holds no {ENVIRONMENT}"))
         return None
     except FormatError as error:
         problems.append(Problem.of(error))
@@ -36,17 +37,19 @@ def read_entries(camera: str, problems: list[Problem]) -> list[Entry] | None:
         raw = {"environments": [{"image_name": FIRST_PICTURE, **raw}]}
     listed = raw["environments"]
     if not isinstance(listed, list):
-        problems.append(Problem(Path(path), "readable", "environments: should be a list"))
+        problems.append(Problem(path, "readable", "environments: should be a list"))
         return None
     wrong = [(position, why) for position, entry in enumerate(listed) if (why := _why_not(entry)) is not None]
     for position, why in wrong:
-        problems.append(Problem(Path(path), "readable", f"environments.{position}: {why}; it is left out"))
+        problems.append(Problem(path, "readable", f"environments.{position}: {why}; it is left out"))
     left_out = {position for position, _ in wrong}
     return [entry for position, entry in enumerate(listed) if position not in left_out] if wrong else listed
 
 
-def _content(path: str) -> bytes:
+def _content(path: Path) -> bytes:
     try:
+        if isinstance(path, UrlPath):
+            return path.read_bytes()
         file = os.open(path, os.O_RDONLY)  # half the price of an open file, once for each camera of a dataset
         try:
             return os.read(file, os.fstat(file).st_size + 1)
@@ -72,7 +75,7 @@ def lighting_names(entries: list[Entry]) -> list[str | None]:
     named = [_time_of_day(entry) for entry in entries]
     if len(entries) < 2 or len({time for time in named if time is not None}) == len(entries):
         return named
-    return [Path(entry["image_name"]).stem for entry in entries]
+    return [PurePosixPath(entry["image_name"]).stem for entry in entries]
 
 
 def _time_of_day(entry: Entry) -> str | None:

@@ -1,11 +1,9 @@
 """The index of a Datagen folder: scenes, cameras, frames, and the entries of every `environment.json`.
 
 Names are sorted with numbers in the order of their values. What cannot be read is a `Problem`; the rest loads. Of the
-files, only `environment.json` is opened. Paths are texts here: at twenty thousand datapoints, objects cost more than
-the disk.
+files, only `environment.json` is opened.
 """
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from typing import overload
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.environment import ENVIRONMENT, Entry, lighting_names, read_entries
-from pixeltruth.formats.datagen.places import KEY_POINTS, Places
+from pixeltruth.formats.datagen.places import KEY_POINTS, Places, listing
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex
 from pixeltruth.problem import Problem
 
@@ -28,24 +26,19 @@ Point = tuple[Places, int | None, str | None, Entry]
 
 def recognise(folder: Path) -> bool:
     """Whether there is an `environment.json` where Datagen has them: in a camera, a scene, or a folder of scenes."""
-    return (folder / ENVIRONMENT).is_file() or _is_scene(str(folder)) or any(map(_is_scene, _below(str(folder))))
+    folders, files = listing(folder)
+    return ENVIRONMENT in files or _holds_cameras(folder, folders) or any(_is_scene(folder / name) for name in folders)
 
 
-def _is_scene(path: str) -> bool:
-    """Whether a folder holds cameras, or frames that do."""
-    return any(
-        Path(child, ENVIRONMENT).is_file() or (child.endswith(f"/{FRAMES}") and any(map(_is_scene, _below(child))))
-        for child in _below(path)
-    )
+def _is_scene(folder: Path) -> bool:
+    return _holds_cameras(folder, listing(folder)[0])
 
 
-def _below(path: str) -> Iterator[str]:
-    """The folders in a folder."""
-    try:
-        with os.scandir(path) as found:
-            yield from (f"{path}/{item.name}" for item in found if item.is_dir())
-    except OSError:
-        return
+def _holds_cameras(folder: Path, folders: list[str]) -> bool:
+    """Whether one of the folders in a folder is a camera, or its frames hold one."""
+    if any((folder / name / ENVIRONMENT).is_file() for name in folders):
+        return True
+    return FRAMES in folders and any(_is_scene(folder / FRAMES / name) for name in listing(folder / FRAMES)[0])
 
 
 def open_folder(folder: Path) -> FolderIndex:
@@ -54,15 +47,15 @@ def open_folder(folder: Path) -> FolderIndex:
     Raises:
         FormatError: It is a single camera, or not one datapoint of it can be read.
     """
-    if (folder / ENVIRONMENT).is_file():
+    folders, files = listing(folder)
+    if ENVIRONMENT in files:
         raise FormatError(folder, "is one camera of a scene; name the scene's folder, or the dataset's")
-    names = [path.rpartition("/")[2] for path in _below(str(folder))]
-    named = [name for name in names if name.startswith(_SCENES)]
-    named = named or [name for name in names if _is_scene(f"{folder}/{name}")]
+    named = [name for name in folders if name.startswith(_SCENES)]
+    named = named or [name for name in folders if _is_scene(folder / name)]
     scan = _Scan()
-    scenes = tuple(scan.scene(f"{folder}/{name}", name) for name in _sorted(named))
+    scenes = tuple(scan.scene(folder / name, name) for name in _sorted(named))
     if not named:
-        scenes = (scan.scene(str(folder), folder.name),)
+        scenes = (scan.scene(folder, folder.name),)
     if scan.problems and not any(camera.readers for scene in scenes for camera in scene.cameras):
         first = scan.problems[0]
         raise FormatError(folder, f"holds {len(scenes)} scenes, of which none can be read; the first problem: {first}")
@@ -76,6 +69,11 @@ def _sorted(names: list[str]) -> list[str]:
 
 def _natural(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)], name
+
+
+def _folders(path: Path) -> list[str]:
+    """Names of the folders in a folder that may be cameras or frames, in order."""
+    return _sorted([name for name in listing(path)[0] if name != KEY_POINTS])
 
 
 @dataclass(frozen=True)
@@ -106,38 +104,29 @@ class _Scan:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def scene(self, path: str, name: str) -> SceneIndex:
+    def scene(self, path: Path, name: str) -> SceneIndex:
         """One scene: its cameras, and those of its frames."""
         cameras: dict[str, list[tuple[Places, int | None]]] = {}
-        for child in self._folders(path):
-            folder = f"{path}/{child}"
-            if child != FRAMES or Path(folder, ENVIRONMENT).exists():
+        for child in _folders(path):
+            folder = path / child
+            if child != FRAMES or (folder / ENVIRONMENT).is_file():
                 cameras[child] = [(Places(path, path, folder), None)]
                 continue
             for number, frame in self._frames(folder):
-                for camera in self._folders(frame):
-                    cameras.setdefault(camera, []).append((Places(path, frame, f"{frame}/{camera}"), number))
+                for camera in _folders(frame):
+                    cameras.setdefault(camera, []).append((Places(path, frame, frame / camera), number))
         if not cameras:
-            self.problems.append(Problem(Path(path), "missing", "the scene holds no camera"))
+            self.problems.append(Problem(path, "missing", "the scene holds no camera"))
         found = (self._camera(camera, cameras[camera]) for camera in _sorted(list(cameras)))
-        return SceneIndex(Path(path), name, tuple(index for index in found if index is not None))
+        return SceneIndex(path, name, tuple(index for index in found if index is not None))
 
-    def _folders(self, path: str) -> list[str]:
-        """Names of the folders in a folder, in order."""
-        try:
-            with os.scandir(path) as found:
-                return _sorted([item.name for item in found if item.is_dir() and item.name != KEY_POINTS])
-        except OSError as error:
-            self.problems.append(Problem(Path(path), "readable", f"cannot be read: {error.strerror or error}"))
-            return []
-
-    def _frames(self, path: str) -> Iterator[tuple[int, str]]:
+    def _frames(self, path: Path) -> Iterator[tuple[int, Path]]:
         """Number and path of the frames in a folder, in order."""
-        for name in self._folders(path):
+        for name in _folders(path):
             if name.isdecimal():
-                yield int(name), f"{path}/{name}"
+                yield int(name), path / name
             else:
-                self.problems.append(Problem(Path(path, name), "unlisted", "is no frame: its name is no number"))
+                self.problems.append(Problem(path / name, "unlisted", "is no frame: its name is no number"))
 
     def _camera(self, name: str, visits: list[tuple[Places, int | None]]) -> CameraIndex | None:
         """One camera of a scene; None where none of its files can be read."""
@@ -152,7 +141,7 @@ class _Scan:
         if not readable:
             return None
         places, first = visits[0]
-        path = Path(places.camera if first is None else places.scene)
+        path = places.camera if first is None else places.scene
         frames = tuple({1 if frame is None else frame: None for _, frame, _, _ in points})
         lighting = tuple({light: None for _, _, light, _ in points if light is not None})
         return CameraIndex(path, name, _Readers(points), frames, lighting, planned=frames)

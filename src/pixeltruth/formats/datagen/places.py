@@ -2,9 +2,11 @@
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from pixeltruth.lazy import once
+from pixeltruth.remote import UrlPath
 
 KEY_POINTS = "key_points"
 _ELSEWHERE = frozenset("/\\:\0")
@@ -20,20 +22,20 @@ class Places:
         camera: The camera's.
     """
 
-    scene: str
-    frame: str
-    camera: str
+    scene: Path
+    frame: Path
+    camera: Path
 
-    @cached_property
+    @once
     def files(self) -> dict[str, Path]:
         """The file of each name, with key points under ``key_points/<name>``."""
         found: dict[str, Path] = {}
         for folder in dict.fromkeys((self.scene, self.frame, self.camera)):
-            names = _names(folder)
-            found |= {name: Path(folder, name) for name in names}
-            if KEY_POINTS in names:
-                inner = f"{folder}/{KEY_POINTS}"
-                found |= {f"{KEY_POINTS}/{name}": Path(inner, name) for name in _names(inner)}
+            folders, files = listing(folder)
+            found |= {name: folder / name for name in files}
+            if KEY_POINTS in folders:
+                inner = folder / KEY_POINTS
+                found |= {f"{KEY_POINTS}/{name}": inner / name for name in listing(inner)[1]}
         return found
 
     def __getstate__(self) -> dict[str, Any]:
@@ -43,12 +45,19 @@ class Places:
         self.__dict__.update(state)
 
 
-def _names(folder: str) -> list[str]:
+def listing(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the folders and of the files in a folder, in no order; none where it cannot be read."""
     try:
+        if isinstance(folder, UrlPath):
+            return folder.listing()
+        folders: list[str] = []
+        files: list[str] = []
         with os.scandir(folder) as found:
-            return [item.name for item in found]
+            for item in found:
+                (folders if item.is_dir() else files).append(item.name)
+        return folders, files
     except OSError:
-        return []
+        return [], []
 
 
 def is_plain(name: object) -> bool:

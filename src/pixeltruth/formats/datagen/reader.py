@@ -5,7 +5,6 @@ under the SDK's own names, are what Datagen's SDK answers.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from pixeltruth.formats.datagen.texts import TEXTS, read_text
 from pixeltruth.formats.datagen.values import OURS, STORED, View
 from pixeltruth.formats.datagen.viewpoint import read_viewpoint
 from pixeltruth.formats.reading import Reader
+from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
 from pixeltruth.tree import Tree
@@ -50,7 +50,7 @@ class DatagenReader(Reader):
 
     def __init__(self, places: Places, entry: Mapping[str, Any], *, frame: int | None, lighting: str | None) -> None:
         self._places, self._entry, self._frame = places, entry, frame
-        self.path = Path(places.camera)
+        self.path = places.camera
         self.camera = self.path.name
         self.frame = 1 if frame is None else frame
         self.lighting = lighting
@@ -62,7 +62,7 @@ class DatagenReader(Reader):
     def _file(self, name: str) -> Path | None:
         return self._places.files.get(name)
 
-    @cached_property
+    @once
     def _rows(self) -> dict[str, Modality]:
         files = self._places.files
         picture = files.get(self._picture)
@@ -110,12 +110,12 @@ class DatagenReader(Reader):
     def _read_category_id(self) -> np.ndarray:
         return maps.category_id(self._existing(*_SEGMENTATION), self._labels(), self._classes, hits=lambda: self._hits)
 
-    @cached_property
+    @once
     def _hits(self) -> Bool[np.ndarray, "h w"] | None:
         """Where depth says that something is hit; None where there is no depth."""
         return None if self._file("depth.exr") is None else np.isfinite(self._read_depth())
 
-    @cached_property
+    @once
     def _classes(self) -> Tree:
         return self._text("semantic_segmentation_metadata", OURS)
 
@@ -141,12 +141,17 @@ class DatagenReader(Reader):
             raise NoViewpointError(self.path, "has no camera_metadata.json, so neither intrinsics nor pose are known")
         return read_viewpoint(path, self._text("camera_metadata", OURS)).viewpoint
 
+    def categories(self) -> Iterator[Mapping[str, Any]]:
+        """The classes of the segmentation tree."""
+        if "semantic_segmentation_metadata.json" in self._places.files:
+            yield from ({"category_id": id_, "category_name": name} for id_, name in self.extra("classes").items())
+
     def metadata(self) -> Mapping[str, Any]:
         """Camera, frame, scene, and the entry of `environment.json`."""
-        scene = Path(self._places.scene).name
+        scene = self._places.scene.name
         return {"camera": self.camera, "frame": self.frame, "scene": scene, **self._entry}
 
-    @cached_property
+    @once
     def _stored_names(self) -> tuple[str, ...]:
         files = self._places.files
         pictures = [name for name, file in _FILES.items() if file in files]
@@ -184,7 +189,7 @@ class DatagenReader(Reader):
     def _fact(self, name: str) -> Any:
         paths = {"scene_path": self._places.scene, "camera_path": self._places.camera, "frame_path": self._places.frame}
         if name in paths:
-            return Path(paths[name])
+            return paths[name]
         facts = {"environment": Tree(self._entry), "visible_spectrum_image_name": self._picture, "camera": self.camera}
         return {**facts, "frame_num": self._frame or 0}[name]
 

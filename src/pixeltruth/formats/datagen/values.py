@@ -58,7 +58,7 @@ def checked(path: Path, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
     return checked_content(path, content, majors)
 
 
-def checked_content(path: Path | str, content: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
+def checked_content(path: Path, content: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
     """The same for a file that was read."""
     try:
         raw = from_json(content)
