@@ -8,7 +8,8 @@ DEMO_RESOLUTION ?= 480x360
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help docs demo test test-5 test-reader test-torch check bench bench-rgb lock clean venv venv-5 venv-reader venv-torch
+.PHONY: help docs demo test test-5 test-reader test-torch check bench bench-rgb lock clean \
+  venv venv-5 venv-reader venv-torch venv-datagen
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,14 +53,17 @@ venv-reader: .venv-reader/.installed  ## make .venv-reader: the same without Ble
 
 venv-torch: .venv-torch/.installed  ## make .venv-torch: the reader with PyTorch
 
+venv-datagen: .venv-datagen/.locked  ## make .venv-datagen: the Datagen SDK, which tests of exports to it ask
+
 # $* is one of the environments. Two stamps: an edit of pyproject.toml costs a second, a new lock a new environment.
 .venv/.locked: requirements/render.txt
 .venv-5/.locked: requirements/render-5.txt
 .venv-reader/.locked: requirements/reader.txt
+.venv-datagen/.locked: requirements/datagen.txt
 .venv-torch/.locked: requirements/torch.txt requirements/torch-cuda.txt
 # Where pip knows no place with PyTorch's builds for CPUs (PIP_EXTRA_INDEX_URL), the one with CUDA: 3 GB more.
 .venv-torch/.locked: OTHERWISE = requirements/torch-cuda.txt
-.venv/.locked .venv-5/.locked .venv-reader/.locked .venv-torch/.locked: %/.locked:
+.venv/.locked .venv-5/.locked .venv-reader/.locked .venv-torch/.locked .venv-datagen/.locked: %/.locked:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "The locks are for Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear $*
@@ -79,8 +83,9 @@ venv-torch: .venv-torch/.installed  ## make .venv-torch: the reader with PyTorch
 
 BLENDER_LIBRARIES = libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1
 
-LOCK = $(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev pyproject.toml
+RESOLVE = $(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+LOCK = $(RESOLVE) --group dev pyproject.toml
 
 bench-rgb: .venv/.installed  ## measure the quality presets against 2000 samples (references are kept)
 	.venv/bin/python -m benchmarks rgb
@@ -91,6 +96,7 @@ lock:  ## resolve the newest versions into requirements/*.txt (needs uv; UV_FIND
 	$(LOCK) requirements/reader.in --extra figures --extra remote --extra table --output-file requirements/reader.txt
 	$(LOCK) requirements/torch.in --extra torch --extra remote --output-file requirements/torch.txt
 	$(LOCK) requirements/torch-cuda.in --extra torch --extra remote --output-file requirements/torch-cuda.txt
+	$(RESOLVE) requirements/datagen.in --output-file requirements/datagen.txt
 
 clean:  ## remove what the targets above made, except the environments and the locks
 	rm -rf demo dist build .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache

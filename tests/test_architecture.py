@@ -127,4 +127,6 @@ def test_lock_pins_every_package_with_hashes_and_no_address(path: Path) -> None:
 
 
 def test_there_is_a_lock_for_each_environment() -> None:
-    assert [path.name for path in LOCKS] == ["reader.txt", "render-5.txt", "render.txt", "torch-cuda.txt", "torch.txt"]
+    assert [path.name for path in LOCKS] == [
+        "datagen.txt", "reader.txt", "render-5.txt", "render.txt", "torch-cuda.txt", "torch.txt",
+    ]  # fmt: skip

@@ -6,6 +6,7 @@ from multiprocessing import get_context
 from pathlib import Path, PurePath
 
 import pytest
+from elsewhere import depth_sum
 
 import datagen_layout
 from pixeltruth.check import check
@@ -256,12 +257,6 @@ class TestMissing:
         monkeypatch.setitem(sys.modules, "fsspec.core", None)
         with pytest.raises(MissingExtraError, match=r"fsspec is not installed; run: pip .*remote\]'"):
             load("s3://bucket/dataset")
-
-
-def depth_sum(dataset: object, index: int) -> float:
-    """Runs in a process of its own."""
-    depth = dataset[index].depth  # type: ignore[index]
-    return float(depth[depth < 1e6].sum())
 
 
 class TestProcesses:

@@ -40,6 +40,20 @@ def blenderproc(dataset: Path, output: Path, /, *, workers: int | None = None) -
 
 
 @app.command
+def datagen(dataset: Path, output: Path, /, *, workers: int | None = None) -> None:
+    """Write folders that the Datagen SDK loads: pictures, depth, normals, segmentation, cameras.
+
+    Maps that its layout has no place for (material ids, maps of keys, antialiased maps) are left behind.
+
+    Args:
+        dataset: Folder of the dataset.
+        output: Folder to write into; made where it does not exist.
+        workers: How many files are made at once; as many as there are cores by default, at most 8.
+    """
+    _export("datagen", dataset, output, workers=workers)
+
+
+@app.command
 def exr(
     dataset: Path,
     output: Path,

@@ -69,9 +69,10 @@ class Target:
 def targets() -> dict[str, Target]:
     """The layouts by name."""
     from pixeltruth.formats.blenderproc.export import TARGET as BLENDERPROC  # they import this module
+    from pixeltruth.formats.datagen.export import TARGET as DATAGEN
     from pixeltruth.formats.exr.export import TARGET as EXR
 
-    return {target.name: target for target in (BLENDERPROC, EXR)}
+    return {target.name: target for target in (BLENDERPROC, DATAGEN, EXR)}
 
 
 def export_dataset(

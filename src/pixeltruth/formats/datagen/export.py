@@ -1,0 +1,257 @@
+"""`export datagen`: a dataset as folders that the Datagen SDK loads: `scene_*`, with `frames` where there are several.
+
+Pictures, depth, normals, segmentation and cameras lie where that layout has a place for them. Maps that it has no
+place for (material ids, maps of keys, antialiased maps) are left out; distance and position follow from depth and
+camera. The segmentation holds both the category and the instance of a pixel: red counts categories, green and blue are
+the high and the low half of the instance id, and the tree of names has an instance below its category.
+"""
+
+import json
+import math
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+import numpy as np
+import OpenEXR
+from jaxtyping import Float32, Integer
+from PIL import Image
+
+from pixeltruth.camera import Viewpoint
+from pixeltruth.datapoint import Datapoint
+from pixeltruth.dataset import Camera, Dataset, Scene
+from pixeltruth.errors import JobError, NoViewpointError
+from pixeltruth.export import Item, NoOptions, Target
+from pixeltruth.view import InstanceRow
+
+FAR = 1e10
+"""Depth of the background in float files."""
+_SENSOR_MM = 36.0
+_CATEGORY_NAMES = ("category", "category_name", "class_name")
+_MOST_CATEGORIES = 2**16 - 1
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder of one camera at one frame, and its datapoints, one for each lighting."""
+
+    folder: PurePosixPath
+    points: tuple[Datapoint, ...]
+
+
+def plan(dataset: Dataset, _options: NoOptions) -> Iterator[Item]:
+    """The files of an export.
+
+    Raises:
+        JobError: The cameras of a scene have different frames, or a scene has too many categories.
+    """
+    moves = any(len(_frames(scene)) > 1 for scene in dataset.scenes)  # the SDK wants all scenes of a folder alike
+    for number, scene in enumerate(dataset.scenes, 1):
+        yield from _scene(scene, PurePosixPath(f"scene_{number:05d}"), moves=moves)
+
+
+def _frames(scene: Scene) -> list[int]:
+    return sorted({frame for camera in scene.cameras for frame in camera.frames})
+
+
+def _scene(scene: Scene, folder: PurePosixPath, *, moves: bool) -> Iterator[Item]:
+    places = list(_places(scene, folder, moves=moves))
+    colours = _Colours(scene)
+    if colours.tree:
+        yield _text(folder / "semantic_segmentation_metadata.json", {"version": "1.0.0", **colours.tree})
+    for place in places:
+        yield from _camera(place, colours)
+
+
+def _places(scene: Scene, folder: PurePosixPath, *, moves: bool) -> Iterator[_Place]:
+    frames = _frames(scene)
+    for camera, name in zip(scene.cameras, _folder_names(scene.cameras), strict=True):
+        if list(camera.frames) != frames:
+            raise JobError(
+                f"{scene.path}: camera {camera.name!r} has {len(camera.frames)} of {len(frames)} frames; the layout "
+                f"needs every camera at every frame"
+            )
+        by_frame: dict[int, list[Datapoint]] = {frame: [] for frame in frames}
+        for point in camera:
+            by_frame[point.frame].append(point)
+        for place, points in enumerate(by_frame.values(), 1):
+            yield _Place(folder / "frames" / f"{place:03d}" / name if moves else folder / name, tuple(points))
+
+
+def _folder_names(cameras: Sequence[Camera]) -> list[str]:
+    """Names of the cameras as folders; those that differ in letters we leave out get their number."""
+    names = [re.sub(r"[^A-Za-z0-9_-]+", "_", camera.name) or "camera" for camera in cameras]
+    folded = [name.casefold() for name in names]
+    return [name if folded.count(name.casefold()) == 1 else f"{name}_{n}" for n, name in enumerate(names, 1)]
+
+
+class _Colours:
+    """The colour of every instance of a scene, and the tree of names that says so."""
+
+    def __init__(self, scene: Scene) -> None:
+        rows = {row.id: (row.name, row.values) for row in _instances(scene)}
+        categories = sorted({_category(values) for _, values in rows.values()}, key=str)
+        if len(categories) > _MOST_CATEGORIES:
+            raise JobError(f"{scene.path}: {len(categories)} categories; the layout holds {_MOST_CATEGORIES}")
+        red = {category: number for number, category in enumerate(categories, 1)}
+        self.of: dict[int, Colour] = {
+            id_: (red[_category(values)], id_ >> 16, id_ & 0xFFFF) for id_, (_, values) in rows.items()
+        }
+        self.tree: dict[str, Any] = {}
+        for id_ in sorted(rows):
+            name, values = rows[id_]
+            category = _category(values)
+            leaf = {_word(f"{name}_{id_}"): dict(zip("RGB", self.of[id_], strict=True))}
+            node = self.tree if category is None else self.tree.setdefault(_word(category), {})
+            node |= leaf
+        if self.tree:
+            self.tree["background"] = dict.fromkeys("RGB", 0)
+
+    def picture(self, ids: Integer[np.ndarray, "h w"]) -> Integer[np.ndarray, "h w 3"]:
+        """16-bit colours of instance ids."""
+        known, index = np.unique(ids, return_inverse=True)
+        table = np.array([self.of[id_] if id_ else (0, 0, 0) for id_ in known.tolist()], dtype=np.uint16)
+        return table[index.reshape(ids.shape)]
+
+
+def _instances(scene: Scene) -> Sequence[Any]:
+    if scene.manifest is not None:
+        return scene.manifest.instances
+    rows: dict[int, InstanceRow] = {row.id: row for point in scene for row in point.instances}
+    return list(rows.values())
+
+
+def _category(values: Mapping[str, Any]) -> str | None:
+    for key in _CATEGORY_NAMES:
+        if isinstance(values.get(key), str):
+            return str(values[key])
+    return f"category_{values['category_id']}" if "category_id" in values else None
+
+
+def _word(name: str) -> str:
+    """A name that can be an attribute."""
+    word = re.sub(r"\W+", "_", name).strip("_")
+    return word if word and not word[0].isdigit() else f"_{word}"
+
+
+def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:
+    folder, first = place.folder, place.points[0]
+    names = {row.name for row in first.modalities}
+    entries = [_environment(point) for point in place.points]
+    yield _text(folder / "environment.json", {"version": "1.0.0", "environments": entries})
+    for point, entry in zip(place.points, entries, strict=True):
+        if "rgb" in {row.name for row in point.modalities}:
+            yield Item(folder / entry["image_name"], partial(_write_picture, point))
+    if "depth" in names:
+        yield Item(folder / "depth.exr", partial(_write_exr, first, _depth))
+    if "normals" in names:
+        yield Item(folder / "normal_maps.exr", partial(_write_exr, first, _normals))
+    if "instance" in names and colours.tree:
+        yield Item(folder / "semantic_segmentation.png", partial(_write_segmentation, first, colours))
+    try:
+        yield _text(folder / "camera_metadata.json", camera_metadata(first.viewpoint, folder.name))
+    except NoViewpointError:
+        return
+
+
+def _environment(point: Datapoint) -> dict[str, Any]:
+    """An entry of environment.json; the layout allows keys of our own in it."""
+    lighting = "" if point.lighting is None else "_" + re.sub(r"[^A-Za-z0-9_-]+", "_", point.lighting)
+    transparent = "alpha" in {row.name for row in point.modalities}
+    return {
+        "image_name": f"visible_spectrum{lighting}.png",
+        "environment": "N/A",
+        "time_of_day": point.lighting or "N/A",
+        "background": "transparent" if transparent else "N/A",
+        "camera": point.camera,
+        "frame_number": point.frame,
+    }
+
+
+def _write_picture(point: Datapoint, stream: BinaryIO) -> None:
+    picture = point.rgb
+    if "alpha" in {row.name for row in point.modalities}:
+        picture = np.dstack([picture, point.alpha])
+    Image.fromarray(picture).save(stream, format="PNG")
+
+
+def _write_exr(point: Datapoint, encode: Callable[[Datapoint], Float32[np.ndarray, "h w 3"]], stream: BinaryIO) -> None:
+    planes = {
+        name: np.ascontiguousarray(plane) for name, plane in zip("RGB", np.moveaxis(encode(point), -1, 0), strict=True)
+    }
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with OpenEXR.File(header, planes) as file:
+        file.write(stream)
+
+
+def _depth(point: Datapoint) -> Float32[np.ndarray, "h w 3"]:
+    depth = np.where(np.isfinite(point.depth), point.depth, np.float32(FAR))
+    return np.repeat(depth[..., None], 3, axis=2)
+
+
+def _normals(point: Datapoint) -> Float32[np.ndarray, "h w 3"]:
+    """(right, up, towards the camera) as (n + 1) / 2; 0 where nothing is hit."""
+    normals = point.normals * np.array([1, -1, -1], dtype=np.float32)
+    return np.where(normals.any(axis=-1, keepdims=True), (normals + 1) / 2, np.float32(0))
+
+
+def _write_segmentation(point: Datapoint, colours: _Colours, stream: BinaryIO) -> None:
+    stream.write(png16(colours.picture(point.instance)))
+
+
+def png16(picture: Integer[np.ndarray, "h w 3"]) -> bytes:
+    """A PNG of 16 bits a channel (W3C PNG, colour type 2, no filter), which Pillow cannot write."""
+    height, width = picture.shape[:2]
+    rows = np.zeros((height, 1 + 6 * width), dtype=np.uint8)  # each row begins with its filter: none
+    rows[:, 1:] = picture.astype(">u2").reshape(height, -1).view(np.uint8)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def camera_metadata(viewpoint: Viewpoint, name: str) -> dict[str, Any]:
+    """`camera_metadata.json`, whose pixel centres lie at +0.5 and whose sensor we take to be 36 mm wide."""
+    lens, pose = viewpoint.lens, viewpoint.world_from_camera
+    camera_from_world = np.linalg.inv(pose)
+    intrinsics = [[lens.fx, 0.0, lens.cx + 0.5], [0.0, lens.fy, lens.cy + 0.5], [0.0, 0.0, 1.0]]
+    return {
+        "version": "1.1.0",
+        "camera_name": name,
+        "camera_type": "PERSP",
+        "focal_length": lens.fx * _SENSOR_MM / lens.width,
+        "sensor": {"sensor_width": _SENSOR_MM, "sensor_height": _SENSOR_MM * lens.height / lens.width},
+        "resolution_px": {"x": lens.width, "y": lens.height},
+        "aspect_px": {"x": 1.0, "y": lens.fx / lens.fy},
+        "location": _vector(pose[:3, 3]),
+        "orientation": {"look_at_vector": _vector(pose[:3, 2]), "up_vector": _vector(-pose[:3, 1])},
+        "fov": {
+            "horizontal": math.degrees(2 * math.atan(lens.width / (2 * lens.fx))),
+            "vertical": math.degrees(2 * math.atan(lens.height / (2 * lens.fy))),
+        },
+        "intrinsic_matrix": intrinsics,
+        "extrinsic_matrix": camera_from_world[:3].tolist(),
+    }
+
+
+def _vector(values: np.ndarray) -> dict[str, float]:
+    return dict(zip("xyz", values.tolist(), strict=True))
+
+
+def _text(path: PurePosixPath, content: Mapping[str, Any]) -> Item:
+    return Item(path, partial(_write_text, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)))
+
+
+def _write_text(text: str, stream: BinaryIO) -> None:
+    stream.write(text.encode() + b"\n")
+
+
+TARGET = Target("datagen", plan, "Folders that the Datagen SDK loads: pictures, depth, normals, segmentation, cameras.")

@@ -1,0 +1,127 @@
+"""Exports to the Datagen layout: what our own reader and the real SDK find in them."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pixeltruth
+from pixeltruth.errors import JobError
+from pixeltruth.export import export_dataset
+from pixeltruth.formats.datagen.export import png16
+from pixeltruth.formats.datagen.pictures import read_png
+from tests import synthetic
+
+ROOT = Path(__file__).resolve().parents[2]
+SDK = ROOT / ".venv-datagen" / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A still dataset of two scenes, two cameras and two lightings, and its export."""
+    folder = tmp_path_factory.mktemp("datagen")
+    dataset = pixeltruth.load(synthetic.write_dataset(folder / "ours", scenes=2, cameras=2, frames=(5,)))
+    export_dataset("datagen", dataset, folder / "theirs")
+    return dataset, folder / "theirs"
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory):
+    """A dataset of two frames without light, and its export."""
+    folder = tmp_path_factory.mktemp("datagen")
+    dataset = pixeltruth.load(synthetic.write_dataset(folder / "ours", lighting=()))
+    export_dataset("datagen", dataset, folder / "theirs")
+    return dataset, folder / "theirs"
+
+
+def assert_same(again, point):
+    """What both layouts hold is the same."""
+    np.testing.assert_array_equal(again.depth, point.depth)
+    np.testing.assert_allclose(again.normals, point.normals, atol=2e-7)
+    np.testing.assert_allclose(again.K, point.K, rtol=1e-12)
+    ours, theirs = point.viewpoint.world_from_camera, again.viewpoint.world_from_camera
+    np.testing.assert_allclose(theirs, ours, atol=1e-9)
+    for row in point.instances:
+        leaf = f"{row.name.replace('.', '_').replace(',', '').replace(' ', '_')}_{row.id}"
+        np.testing.assert_array_equal(again.mask(f"category_{row.category_id}.{leaf}"), point.instance == row.id)
+    (same,) = {row.category_id for row in point.instances if row.name.startswith("box")}
+    boxes = np.isin(point.instance, [row.id for row in point.instances if row.category_id == same])
+    np.testing.assert_array_equal(again.mask(f"category_{same}"), boxes)
+
+
+def test_our_reader_finds_what_was_exported(exported):
+    dataset, folder = exported
+    again = pixeltruth.load(folder)
+    assert again.problems() == []
+    assert (len(again), len(again.scenes)) == (len(dataset), 2)
+    for one, other in zip(again, dataset, strict=True):
+        assert_same(one, other)
+        np.testing.assert_array_equal(one.rgb, other.rgb)
+
+
+def test_frames_follow_each_other(moving):
+    dataset, folder = moving
+    again = pixeltruth.load(folder)
+    assert [point.frame for point in again] == [1, 2]
+    for one, other in zip(again, dataset, strict=True):
+        assert_same(one, other)
+        assert "rgb" not in dir(one)
+        assert json.loads((one.path / "environment.json").read_text())["environments"][0]["frame_number"] == other.frame
+
+
+def answers(folder, tmp_path):
+    """What the real SDK makes of a folder."""
+    if not SDK.is_file():
+        if os.environ.get("CI"):
+            pytest.fail("the SDK's environment is missing: make venv-datagen")
+        pytest.skip("needs the Datagen SDK: make venv-datagen")
+    out = tmp_path / "answers.npz"
+    command = [SDK, ROOT / "tests" / "datagen_sdk.py", folder, out]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    with np.load(out) as file:
+        return dict(file), json.loads(ran.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("kind", ["exported", "moving"])
+def test_the_real_sdk_loads_an_export(kind, request, tmp_path):
+    dataset, folder = request.getfixturevalue(kind)
+    arrays, facts = answers(folder, tmp_path)
+    again = pixeltruth.load(folder)
+    assert len(facts) == len(dataset)
+    for number, (point, ours, fact) in enumerate(zip(again, dataset, facts, strict=True)):
+        found = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{number}.")}
+        assert set(found) == {"depth", "normal_maps", "semantic_segmentation"} | (
+            {"visible_spectrum"} if kind == "exported" else set()
+        )
+        for name, array in found.items():  # and our reader stores what the SDK answers
+            np.testing.assert_array_equal(point.stored[name], array)
+        near = np.isfinite(ours.depth)
+        np.testing.assert_array_equal(found["depth"][..., 0][near], ours.depth[near])
+        assert (found["depth"][~near] == np.float32(1e10)).all()
+        ids = found["semantic_segmentation"][..., 1].astype(np.int64) << 16 | found["semantic_segmentation"][..., 2]
+        np.testing.assert_array_equal(ids, ours.instance)
+        np.testing.assert_allclose(np.array(fact["intrinsic"])[:2, 2], ours.K[:2, 2] + 0.5, rtol=1e-12)
+        pose = np.array(fact["extrinsic"])
+        np.testing.assert_allclose(pose @ ours.viewpoint.world_from_camera, np.eye(4)[:3], atol=1e-9)
+        if kind == "exported":
+            np.testing.assert_array_equal(found["visible_spectrum"], ours.rgb)
+
+
+def test_cameras_with_gaps_are_refused_before_anything_is_written(tmp_path):
+    root = synthetic.write_dataset(tmp_path / "ours", cameras=2)
+    next(root.glob("scene_00001/camera_2/*.h5")).unlink()
+    with pytest.raises(JobError, match=r"camera 'Camera\.2' has 1 of 2 frames; the layout needs every camera at every"):
+        export_dataset("datagen", pixeltruth.load(root), tmp_path / "theirs")
+    assert not (tmp_path / "theirs").exists()
+
+
+def test_a_png_of_16_bits_is_read_as_it_was(tmp_path):
+    picture = np.random.default_rng(3).integers(0, 2**16, (5, 7, 3)).astype(np.uint16)
+    (tmp_path / "a.png").write_bytes(png16(picture))
+    found = read_png(tmp_path / "a.png")
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, picture)
