@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixeltruth.check import Problem, check
+from pixeltruth.dataset import load
+from pixeltruth.export import export_dataset
 from pixeltruth.formats import native
 from pixeltruth.laws import LAWS
 from pixeltruth.manifest import write_json
@@ -331,3 +333,18 @@ def test_the_bounds_hold_for_exact_numbers_rounded_once(seed: int, far: float) -
     view = view_of_rounding(seed, far)
     evidence = Evidence(view.viewpoint, view.arrays, view.rows, table=view.instances, scene=synthetic.scene_manifest())
     assert [(law.name, problem) for law in LAWS if law.applies(evidence) for problem in law.holds(evidence)] == []
+
+
+def test_another_layout_is_read_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    export_dataset("blenderproc", load(synthetic.write_dataset(tmp_path / "ours", lighting=())), folder)
+    assert check(folder) == []
+    (folder / "0.hdf5").write_bytes(b"no HDF5")
+    (problem,) = check(folder)
+    assert (problem.path, problem.law) == (folder / "0.hdf5", "readable")
+
+
+def test_a_folder_of_datasets_names_one(tmp_path: Path) -> None:
+    synthetic.write_dataset(tmp_path / "boxes")
+    (problem,) = check(tmp_path)
+    assert problem.message == f"holds datasets in its folders: name them, as in {tmp_path / 'boxes'}"

@@ -14,8 +14,9 @@ import pytest
 from cyclopts import App
 
 from pixeltruth import cli, cli_export
+from pixeltruth.dataset import load
 from pixeltruth.errors import RenderError
-from pixeltruth.export import targets
+from pixeltruth.export import export_dataset, targets
 from pixeltruth.job import Job
 from pixeltruth.lights import Light
 from pixeltruth.manifest import ReportEntry
@@ -331,6 +332,16 @@ def test_check_prints_each_problem_and_exits_1(home: Path, capsys: Capture) -> N
     out, err = capsys.readouterr()
     assert out.startswith("foreign/dataset.json: readable: is not valid JSON")
     assert (out.count("\n"), err) == (1, "")
+
+
+def test_a_dataset_of_another_tool_is_read_and_not_written_to(home: Path, capsys: Capture) -> None:
+    export_dataset("blenderproc", load(synthetic.write_dataset(home / "ours", lighting=())), home / "theirs")
+    before = files_in(home / "theirs")
+    assert cli.main(["check", "theirs"]) == 0
+    assert capsys.readouterr().out == "every file of 2 datapoints can be read\n"
+    assert cli.main(["preview", "theirs"]) == 2
+    assert "theirs is not ours to write into; pass --output FILE.png" in capsys.readouterr().err
+    assert files_in(home / "theirs") == before
 
 
 def test_info_prints_a_fact_a_line_and_leaves_out_what_is_not_there() -> None:

@@ -237,8 +237,11 @@ class TestLoad:
     def test_what_is_no_dataset(self, url: str) -> None:
         with pytest.raises(FormatError, match="memory://nowhere: is no folder"):
             load("memory://nowhere")
-        with pytest.raises(FormatError, match=r"memory://data: is no dataset: it holds no dataset\.json"):
+        with pytest.raises(FormatError, match="memory://data: holds datasets in its folders: name them, as in"):
             load("memory://data")
+        fsspec.filesystem("memory").pipe("/other/readme.txt", b"nothing")
+        with pytest.raises(FormatError, match=r"memory://other: is no dataset: it holds no dataset\.json"):
+            load("memory://other")
 
 
 class TestMissing:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pixeltruth.dataset import load
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native import Element, ViewFile
 from pixeltruth.formats.native.index import open_scene, scene_folders
@@ -21,7 +22,7 @@ from pixeltruth.remote import as_path
 
 
 def check(folder: Path | str) -> list[Problem]:
-    """Hold every file of a dataset against the laws.
+    """Hold every file of a dataset against the laws. Of a dataset in another layout than ours, every file is read.
 
     Args:
         folder: The dataset's folder.
@@ -30,6 +31,8 @@ def check(folder: Path | str) -> list[Problem]:
         What is wrong, in the order of the files; empty where nothing is.
     """
     root = as_path(folder)
+    if root.is_dir() and not (root / DATASET_FILE).is_file():
+        return _of_another_layout(root)
     try:
         manifest = read_json(root / DATASET_FILE, DatasetManifest)
     except FormatError as error:
@@ -49,6 +52,13 @@ def check(folder: Path | str) -> list[Problem]:
         for camera in scene.cameras:
             problems += _check_camera(camera, scene.manifest, rows)
     return problems
+
+
+def _of_another_layout(root: Path) -> list[Problem]:
+    try:
+        return load(root).problems()
+    except FormatError as error:
+        return [Problem.of(error)]
 
 
 def _rows_of_the_table(path: Path, rows: Mapping[str, Modality]) -> Iterator[Problem]:

@@ -227,7 +227,9 @@ def check(dataset: Path, /) -> int:
     if not problems:
         from pixeltruth.dataset import load
 
-        _say(f"every law holds in {load(dataset).info().views} views")
+        found = load(dataset)
+        ours = f"every law holds in {found.info().views} views"
+        _say(f"every file of {len(found)} datapoints can be read" if found.manifest is None else ours)
     return 1 if problems else 0
 
 
@@ -237,14 +239,27 @@ def preview(dataset: Path, /, *, output: Output | None = None) -> None:
 
     Args:
         dataset: Its folder.
-        output: The PNG file to write. Without it, `preview.png` in the dataset's folder.
+        output: The PNG file to write. Without it, `preview.png` in the dataset's folder, if a render of ours made it.
     """
     from pixeltruth.dataset import load
     from pixeltruth.figures import preview as draw
 
     shown = load(dataset)
+    if output is None and shown.manifest is None:
+        raise JobError(f"{dataset} is not ours to write into; pass --output FILE.png")
     path = dataset / "preview.png" if output is None else output
-    _say(draw(shown, path, names={"material": _material_names(shown)}))
+    named = {"material": _material_names(shown), "category_id": _category_names(shown)}
+    _say(draw(shown, path, names={name: names for name, names in named.items() if names}))
+
+
+_MANY = 500  # datapoints; the names of more take a while to read
+
+
+def _category_names(dataset: "Dataset") -> dict[int, str]:
+    """Names of categories where no instance table is drawn beside them; not asked for in a large dataset."""
+    if dataset.manifest is not None or len(dataset) > _MANY:
+        return {}
+    return dataset.categories
 
 
 def _material_names(dataset: "Dataset") -> dict[int, str]:

@@ -145,7 +145,7 @@ def _metres(array: Any) -> Picture:
 
 
 def _normals(array: Any) -> Picture:
-    coded = (array.astype(np.float64) * [1, -1, -1] + 1) / 2
+    coded = (np.nan_to_num(array.astype(np.float64)) * [1, -1, -1] + 1) / 2
     return np.round(255 * np.clip(coded, 0, 1)).astype(np.uint8)
 
 

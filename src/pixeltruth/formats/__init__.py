@@ -52,9 +52,15 @@ def open_folder(folder: Path) -> FolderIndex:
     """
     if not _is_folder(folder):
         raise FormatError(folder, "is no folder; name the folder of a dataset")
-    for layout in LAYOUTS:
+    *others, last = LAYOUTS
+    for layout in others:
         if layout.recognise(folder):
             return layout.open_folder(folder)
+    inner = sorted(path.name for path in folder.iterdir() if any(o.recognise(path) for o in others if path.is_dir()))
+    if inner:
+        raise FormatError(folder, f"holds datasets in its folders: name them, as in {folder / inner[0]}")
+    if last.recognise(folder):
+        return last.open_folder(folder)
     known = "; or ".join(layout.doc for layout in LAYOUTS)
     raise FormatError(folder, f"is no dataset: it holds no {known}")
 
