@@ -11,7 +11,7 @@ import pixeltruth
 from blender.arrange import add_camera, add_material, set_size
 from blender.build import add_mesh
 from pixeltruth.blender.versions import FROM_5_0
-from pixeltruth.export import export
+from pixeltruth.export import export_dataset
 
 pytestmark = pytest.mark.blender
 
