@@ -169,7 +169,7 @@ def test_what_is_exported_is_a_picture_with_layers_for_blender(tmp_path):
     scene = build()
     render_layers(scene, tmp_path / "a" / "0002.exr")
     dataset = pixeltruth.load(tmp_path / "a")
-    (path,) = export("exr", dataset, tmp_path / "b")
+    (path,) = export_dataset("exr", dataset, tmp_path / "b")
     image = bpy.data.images.load(str(path))
     assert tuple(image.size) == (0, 0)  # Blender opens the file when it is asked for this; layers have no size
     assert image.type == "MULTILAYER"
