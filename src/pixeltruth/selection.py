@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from pixeltruth.datapoint import Datapoint
-from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex
+from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex
 
 Group = Literal["scene", "camera", "datapoint"]
 Folders = tuple[FolderIndex, ...]
@@ -46,7 +46,7 @@ def entries(folders: Folders) -> Iterator[Entry]:
 
 
 @dataclass(frozen=True)
-class _Chosen(Sequence[Reader]):
+class _Chosen(Readers):
     """Some readers of a camera."""
 
     readers: Sequence[Reader]
@@ -55,13 +55,7 @@ class _Chosen(Sequence[Reader]):
     def __len__(self) -> int:
         return len(self.positions)
 
-    @overload
-    def __getitem__(self, index: int) -> Reader: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Reader]: ...
-    def __getitem__(self, index: int | slice) -> Reader | Sequence[Reader]:
-        if isinstance(index, slice):
-            return [self.readers[position] for position in self.positions[index]]
+    def _at(self, index: int) -> Reader:
         return self.readers[self.positions[index]]
 
 

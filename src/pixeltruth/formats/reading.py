@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from jaxtyping import Bool
@@ -140,6 +140,27 @@ def mask_of_name(reader: Reader, name: str) -> Bool[np.ndarray, "h w"]:
         known = sorted({text for names in named.values() for text in names if isinstance(text, str)})
         raise KeyError(f"{reader.path} shows no {name!r}; it shows {', '.join(known)}")
     return np.isin(reader.read("instance"), ids)
+
+
+class Readers(Sequence[Reader]):
+    """The readers of a camera, made one at a time: a layout says how many there are and makes one."""
+
+    @abstractmethod
+    def _at(self, index: int) -> Reader:
+        """The reader at a position.
+
+        Raises:
+            IndexError: There is none.
+        """
+
+    @overload
+    def __getitem__(self, index: int) -> Reader: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Reader]: ...
+    def __getitem__(self, index: int | slice) -> Reader | Sequence[Reader]:
+        if isinstance(index, slice):
+            return [self._at(position) for position in range(*index.indices(len(self)))]
+        return self._at(index)
 
 
 @dataclass(frozen=True)

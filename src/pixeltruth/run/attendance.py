@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pixeltruth import errors
 from pixeltruth.errors import PixeltruthError, RenderError
@@ -32,12 +32,20 @@ from pixeltruth.run.progress import Progress
 from pixeltruth.run.record import Planned, dataset_manifest
 
 
-def progress_of(output: Path) -> tuple[list[str], list[str]]:
-    """Which views of a planned dataset are on disk and whole, and which are missing or unreadable.
+class Found(NamedTuple):
+    """The views of a planned dataset, by their paths relative to it.
 
-    Returns:
-        Their paths relative to the dataset.
+    Attributes:
+        done: On disk and whole.
+        missing: Missing or unreadable.
     """
+
+    done: list[str]
+    missing: list[str]
+
+
+def progress_of(output: Path) -> Found:
+    """Which views of a planned dataset are there; every file that is, is read."""
     manifest = read_json(output / DATASET_FILE, DatasetManifest)
     done: list[str] = []
     missing: list[str] = []
@@ -52,7 +60,7 @@ def progress_of(output: Path) -> tuple[list[str], list[str]]:
             for frame in camera.views:
                 path = f"{scene_folder(number)}/{camera.folder}/{view_file(frame)}"
                 (missing if native.problem_with(output / path, names) else done).append(path)
-    return done, missing
+    return Found(done, missing)
 
 
 class _Worker:
@@ -158,15 +166,18 @@ class Attendance:
     work: Path
     bar: Progress
 
-    def serve(self) -> None:
+    def serve(self, found: Found | None) -> None:
         """Renders every view that is missing.
+
+        Args:
+            found: What is there of a planned dataset; None where nothing is planned.
 
         Raises:
             PixeltruthError: A scene cannot be rendered; before `dataset.json` is written where that can be told.
         """
-        if (self.output / DATASET_FILE).is_file():
+        if found is not None:
             self._remember_places()
-            self._render(None)
+            self._render(found, None)
             return
         plans: list[Planned] = []
         # From the last to the first, whose worker goes on to render
@@ -177,7 +188,7 @@ class Attendance:
         with self._worker(1, plan=True) as worker:
             plans.append(worker.planned())
             write_json(self.output / DATASET_FILE, dataset_manifest(self.jobs, plans[::-1], self.output))
-            self._render(worker)
+            self._render(progress_of(self.output), worker)
 
     def _worker(self, number: int, *, plan: bool) -> _Worker:
         return _Worker(self.jobs[number - 1], {"scene": number, "plan": plan}, self.work)
@@ -190,10 +201,10 @@ class Attendance:
         if jobs != manifest.jobs:
             write_json(path, manifest.model_copy(update={"jobs": jobs}))
 
-    def _render(self, first: _Worker | None) -> None:
+    def _render(self, found: Found, first: _Worker | None) -> None:
         """Renders scene by scene; ``first`` is a worker that has opened the first scene."""
         rows = read_json(self.output / DATASET_FILE, DatasetManifest).modalities
-        done, missing = progress_of(self.output)
+        done, missing = found
         self.bar.start(total=len(done) + len(missing), finished=len(done), notes=self._notes())
         for number in range(1, len(self.jobs) + 1):
             if any(path.startswith(f"{scene_folder(number)}/") for path in missing):

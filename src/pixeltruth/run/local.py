@@ -50,9 +50,10 @@ def run(jobs: Sequence[Job], *, overwrite: bool = False, progress: bool | None =
             _set_aside(output, work / REPLACED)
         for left_over in output.glob("scene_*/**/.*.tmp"):  # of a run that was killed
             left_over.unlink()
-        if not (output / DATASET_FILE).is_file() or progress_of(output)[1]:
+        found = progress_of(output) if (output / DATASET_FILE).is_file() else None
+        if found is None or found.missing:
             with Progress(shown=progress) as bar:
-                Attendance(jobs, output, work, bar).serve()
+                Attendance(jobs, output, work, bar).serve(found)
     return output
 
 

@@ -77,10 +77,6 @@ class Progress:
             self.console.print(f"note: and {len(notes) - _MAX_NOTES} more; pixeltruth info lists them all")
         self._bar.reset(self._task, total=total, completed=finished, description=self._counted)
 
-    def set(self, finished: int) -> None:
-        """So many views are on disk."""
-        self._bar.update(self._task, completed=finished)
-
     def advance(self) -> None:
         """One more view is on disk."""
         self._bar.advance(self._task)

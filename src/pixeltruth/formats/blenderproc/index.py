@@ -1,10 +1,10 @@
 """The index of a folder of `<frame>.hdf5` files, and the reader of one of them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -13,7 +13,7 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats.blenderproc import attribute_table, keys, maps
 from pixeltruth.formats.blenderproc.frame_file import FrameFile
 from pixeltruth.formats.native.elements import naming
-from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex, mask_of_name
+from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex, mask_of_name
 from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
 from pixeltruth.remote import walk
@@ -116,7 +116,7 @@ class BlenderProcReader(Reader):
 
 
 @dataclass(frozen=True)
-class _Frames(Sequence[Reader]):
+class _Frames(Readers):
     """The readers of a camera, made one at a time."""
 
     folder: Path
@@ -127,13 +127,7 @@ class _Frames(Sequence[Reader]):
     def __len__(self) -> int:
         return len(self.files)
 
-    @overload
-    def __getitem__(self, index: int) -> Reader: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Reader]: ...
-    def __getitem__(self, index: int | slice) -> Reader | Sequence[Reader]:
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
+    def _at(self, index: int) -> Reader:
         name = self.files[index]
         return BlenderProcReader(self.folder / name, _number(name), camera=self.camera, eye=self.eye)
 

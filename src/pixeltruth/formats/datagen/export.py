@@ -27,12 +27,11 @@ from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Camera, Dataset, Scene
 from pixeltruth.errors import JobError, NoViewpointError
 from pixeltruth.export import Item, NoOptions, Target
+from pixeltruth.formats.exr.passes import BACKGROUND_DEPTH
+from pixeltruth.formats.reading import NAME_KEYS
 from pixeltruth.view import InstanceRow
 
-FAR = 1e10
-"""Depth of the background in float files."""
 _SENSOR_MM = 36.0
-_CATEGORY_NAMES = ("category", "category_name", "class_name")
 _MOST_CATEGORIES = 2**16 - 1
 
 Colour = tuple[int, int, int]
@@ -129,7 +128,7 @@ def _instances(scene: Scene) -> Sequence[Any]:
 
 
 def _category(values: Mapping[str, Any]) -> str | None:
-    for key in _CATEGORY_NAMES:
+    for key in NAME_KEYS:
         if isinstance(values.get(key), str):
             return str(values[key])
     return f"category_{values['category_id']}" if "category_id" in values else None
@@ -192,7 +191,7 @@ def _write_exr(point: Datapoint, encode: Callable[[Datapoint], Float32[np.ndarra
 
 
 def _depth(point: Datapoint) -> Float32[np.ndarray, "h w 3"]:
-    depth = np.where(np.isfinite(point.depth), point.depth, np.float32(FAR))
+    depth = np.where(np.isfinite(point.depth), point.depth, np.float32(BACKGROUND_DEPTH))
     return np.repeat(depth[..., None], 3, axis=2)
 
 

@@ -5,15 +5,14 @@ files, only `environment.json` is opened.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.environment import ENVIRONMENT, Entry, lighting_names, read_entries
 from pixeltruth.formats.datagen.places import KEY_POINTS, Places, listing
-from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex
+from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex
 from pixeltruth.problem import Problem
 
 FRAMES = "frames"
@@ -77,7 +76,7 @@ def _folders(path: Path) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Readers(Sequence[Reader]):
+class _Readers(Readers):
     """The datapoints of a camera, made one at a time."""
 
     points: list[Point]
@@ -85,13 +84,7 @@ class _Readers(Sequence[Reader]):
     def __len__(self) -> int:
         return len(self.points)
 
-    @overload
-    def __getitem__(self, index: int) -> Reader: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Reader]: ...
-    def __getitem__(self, index: int | slice) -> Reader | Sequence[Reader]:
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
+    def _at(self, index: int) -> Reader:
         from pixeltruth.formats.datagen.reader import DatagenReader  # who only lists needs no decoders
 
         places, frame, lighting, entry = self.points[index]

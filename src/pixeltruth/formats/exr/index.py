@@ -1,16 +1,16 @@
 """The index of a folder of EXR files, made from their names; of files whose name has no pass, one header is opened."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.exr.header import read_header
 from pixeltruth.formats.exr.names import folder_pass, parse_name
 from pixeltruth.formats.exr.reader import ExrReader
-from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex
+from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex
 from pixeltruth.problem import Problem
 from pixeltruth.remote import walk
 
@@ -43,7 +43,7 @@ Files = tuple[tuple[str, Path], ...]
 
 
 @dataclass(frozen=True)
-class _Views(Sequence[Reader]):
+class _Views(Readers):
     """The readers of a camera, made one at a time."""
 
     path: Path
@@ -53,13 +53,7 @@ class _Views(Sequence[Reader]):
     def __len__(self) -> int:
         return len(self.views)
 
-    @overload
-    def __getitem__(self, index: int) -> Reader: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Reader]: ...
-    def __getitem__(self, index: int | slice) -> Reader | Sequence[Reader]:
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
+    def _at(self, index: int) -> Reader:
         (frame, lighting), files = self.views[index]
         path = files[0][1] if len(files) == 1 else self.path
         return ExrReader(path, files, camera=self.name, frame=frame, lighting=lighting)

@@ -1,9 +1,9 @@
 """The index of a dataset in our own layout: its folders and each scene's `scene.json`; no view file is opened."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -12,7 +12,7 @@ from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native.layout import light_map
 from pixeltruth.formats.native.reader import ViewFile
-from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, SceneIndex, mask_of_name
+from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex, mask_of_name
 from pixeltruth.lazy import once
 from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import Modality
@@ -103,7 +103,7 @@ class NativeReader(Reader):
 
 
 @dataclass(frozen=True)
-class _Views(Sequence[Reader]):
+class _Views(Readers):
     """The readers of a camera, made one at a time."""
 
     path: Path
@@ -115,13 +115,7 @@ class _Views(Sequence[Reader]):
     def __len__(self) -> int:
         return len(self.frames) * max(1, len(self.lighting))
 
-    @overload
-    def __getitem__(self, index: int) -> Reader: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Reader]: ...
-    def __getitem__(self, index: int | slice) -> Reader | Sequence[Reader]:
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
+    def _at(self, index: int) -> Reader:
         view, light = divmod(index, max(1, len(self.lighting)))
         frame = self.frames[view]
         lighting = self.lighting[light] if self.lighting else None
