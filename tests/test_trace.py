@@ -12,8 +12,9 @@ import oracle
 pytest.importorskip("numba", reason="needs the render environment (make test)")
 pytest.importorskip("embreex", reason="needs the render environment (make test)")
 
-from pixeltruth.raycast import Caster
 from solids import assert_true, flat_mesh, pinhole, see, snapshot, truth, viewpoint, world_corners
+
+from pixeltruth.raycast import Caster
 
 pytestmark = pytest.mark.blender
 

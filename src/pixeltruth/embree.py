@@ -23,8 +23,8 @@ _INDEX, _VERTEX, _TRANSFORM = 0, 1, 23  # RTC_BUFFER_TYPE_*
 _UINT, _UINT3, _FLOAT3, _FLOAT3X4_ROW_MAJOR = 0x5001, 0x5003, 0x9003, 0x9134  # RTC_FORMAT_*
 
 NEARLY_ZERO = 1e-9
-"""What counts as 0 beside 1 in a direction or a turn: from 1e-16 on, which is what turns by right angles leave in float64,
-Embree's coherent packets (4.4) lose rays that are nearly, but not wholly, along a plane of the axes."""
+"""What counts as 0 beside 1 in a direction or a turn. Embree's coherent packets (4.4) lose rays that lie nearly, but
+not wholly, along the axes: from 1e-16 on, which is what turns by right angles leave in float64."""
 
 _LARGEST = 1.8e18  # Embree leaves out a triangle with a coordinate beyond this, or none at all (NaN)
 

@@ -7,6 +7,7 @@ the world; every hit is refined in float64 on the float32 vertices Blender holds
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
@@ -14,10 +15,10 @@ from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
 from pixeltruth import trace
 from pixeltruth.camera import Viewpoint
 from pixeltruth.embree import MeshScene, PlacedScene
-from pixeltruth.modalities import ANTIALIASED, TABLE
+from pixeltruth.modalities import ANTIALIASED, FLOWS, TABLE
 from pixeltruth.opacity import opacity_tables
 from pixeltruth.shading import shade_normals
-from pixeltruth.snapshot import Snapshot
+from pixeltruth.snapshot import Mesh, Snapshot
 
 _BAND_RAYS = 1 << 18  # sub-pixel rays held at a time: 12 MB of them
 
@@ -46,20 +47,40 @@ class Hits:
         return self.copy != trace.MISS
 
 
+class Hierarchies:
+    """Hierarchies of meshes, kept while their mesh is: those of one time serve another that holds the same mesh."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Mesh, MeshScene] = WeakKeyDictionary()
+
+    def of(self, mesh: Mesh) -> MeshScene:
+        """The hierarchy of a mesh.
+
+        Raises:
+            RenderError: Embree ran out of memory or refused the geometry.
+        """
+        scene = self._known.get(mesh)
+        if scene is None:
+            scene = self._known[mesh] = MeshScene(mesh.vertices, mesh.triangles)
+        return scene
+
+
 class Caster:
     """A snapshot made ready for rays: its hierarchies are built once and serve every camera of that time.
 
     Args:
         snapshot: The scene; not copied, must not change.
+        hierarchies: Where those of its meshes are looked up and kept; None builds every one.
 
     Raises:
         RenderError: Embree ran out of memory or refused the geometry.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, hierarchies: Hierarchies | None = None) -> None:
         self.snapshot = snapshot
         meshes = snapshot.meshes
-        self.scenes = [MeshScene(mesh.vertices, mesh.triangles) for mesh in meshes]
+        hierarchies = hierarchies or Hierarchies()
+        self.scenes = [hierarchies.of(mesh) for mesh in meshes]
         self.geometry = (
             _joined([mesh.vertices for mesh in meshes], (0, 3), np.float32),
             _starts([len(mesh.vertices) for mesh in meshes]),
@@ -72,10 +93,16 @@ class Caster:
 
     def seen_from(self, viewpoint: Viewpoint) -> "Seen":
         """Places every copy in the viewpoint's camera frame."""
-        rotation = viewpoint.world_from_camera[:3, :3].T
-        placed = self.snapshot.world_from_object[:, :3].copy()
-        placed[:, :, 3] -= viewpoint.world_from_camera[:3, 3]  # before rotating: exact far from the world's origin
-        return Seen(self, viewpoint, np.einsum("ij,njk->nik", rotation, placed))
+        return Seen(self, viewpoint, placed_before(viewpoint, self.snapshot.world_from_object[:, :3]))
+
+
+def placed_before(
+    viewpoint: Viewpoint, world_from_object: Float64[np.ndarray, "n 3 4"]
+) -> Float64[np.ndarray, "n 3 4"]:
+    """Placements in a viewpoint's camera frame."""
+    placed = world_from_object.copy()
+    placed[:, :, 3] -= viewpoint.world_from_camera[:3, 3]  # before rotating: exact far from the world's origin
+    return np.einsum("ij,njk->nik", viewpoint.world_from_camera[:3, :3].T, placed)
 
 
 class Seen:
@@ -123,6 +150,7 @@ def render_geometry(
     *,
     segments: Mapping[str, Shaped[np.ndarray, " values"]] | None = None,
     subsamples: int = 4,
+    makers: Iterable["Maker"] = (),
 ) -> dict[str, np.ndarray]:
     """The geometry maps of a view.
 
@@ -132,6 +160,7 @@ def render_geometry(
         outputs: Names of `rays` modalities of the table; others are left alone.
         segments: For each `map_by` map its value by copy of the snapshot, then the background's.
         subsamples: Sub-pixel rays per pixel side of the antialiased maps.
+        makers: Each makes some more maps of the same hits.
 
     Returns:
         Maps by name, shapes, dtypes and backgrounds as in the table of modalities.
@@ -144,6 +173,8 @@ def render_geometry(
     maps = {name: MAKERS[name](seen, hits) for name in outputs if name in MAKERS}
     if any(name in ANTIALIASED for name in outputs):
         maps |= {name: array for name, array in antialiased(seen, subsamples).items() if name in outputs}
+    for make in makers:
+        maps |= make(seen, hits)
     return maps | {key: _by_copy(hits, values) for key, values in (segments or {}).items()}
 
 
@@ -234,6 +265,9 @@ def _material(seen: Seen, hits: Hits) -> UInt32[np.ndarray, "h w"]:
     return material
 
 
+Maker = Callable[[Seen, Hits], Mapping[str, np.ndarray]]
+"""Makes maps of what a viewpoint's rays meet."""
+
 MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "depth": _depth,
     "distance": _distance,
@@ -242,9 +276,11 @@ MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "instance": _instance,
     "material": _material,
 }
-"""The function that makes each modality of one ray per pixel; the antialiased ones share a pass of their own."""
+"""The function that makes each modality of one ray per pixel; the antialiased ones share a pass of their own, and those
+that need another time are made by `flow`."""
 
-assert set(MAKERS) | set(ANTIALIASED) == {name for name, row in TABLE.items() if row.engine == "rays"}
+_OF_TWO_TIMES = {name for names in FLOWS.values() for name in (names.flow, names.valid, names.scene_flow)}
+assert {*MAKERS, *ANTIALIASED, *_OF_TWO_TIMES} == {name for name, row in TABLE.items() if row.engine == "rays"}
 
 
 def _joined(arrays: list[np.ndarray], empty: tuple[int, ...], dtype: Any) -> np.ndarray:

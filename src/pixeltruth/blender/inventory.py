@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Shaped, UInt32
 
 from pixeltruth.blender.owners import Owner
-from pixeltruth.blender.snapshot import slot_table
+from pixeltruth.blender.snapshot import Survey, slot_table
 from pixeltruth.blender.stage import Moment
 from pixeltruth.errors import SceneError
 from pixeltruth.identity import Instance, Key
@@ -50,7 +50,19 @@ def take_inventory(moment: Moment, manifest: SceneManifest, rows: Sequence[Modal
     segments = {
         row.name: _segment(row, instances, id_of_copy, frame=moment.frame) for row in rows if row.name not in TABLE
     }
-    return Inventory(_snapshot(moment, id_of_copy, manifest), instances, segments)
+    materials = {entry.name: entry.id for entry in manifest.materials}
+    new = {name for copy in moment.survey.copies for name in copy.slots} - materials.keys()
+    if new:
+        raise _drifted(moment.frame, f"material {min(map(str, new))!r} is new")
+    return Inventory(_snapshot(moment.survey, id_of_copy, materials), instances, segments)
+
+
+def nameless(moment: Moment) -> Snapshot:
+    """The geometry of a frame that is no view's own, ready for the rays: ids tell a holdout from the rest, no more."""
+    found = moment.survey
+    names = {name for copy in found.copies for name in copy.slots}
+    materials = {name: number for number, name in enumerate(sorted(names, key=str), 1)}
+    return _snapshot(found, np.array([not copy.holdout for copy in found.copies], dtype=np.uint32), materials)
 
 
 def _id_of(owner: Owner, ids: Mapping[Key, int], frame: int) -> int:
@@ -98,12 +110,8 @@ def _drifted(frame: int, what: str) -> SceneError:
     )
 
 
-def _snapshot(moment: Moment, id_of_copy: np.ndarray, manifest: SceneManifest) -> Snapshot:
-    found, copies = moment.survey, moment.survey.copies
-    materials = {entry.name: entry.id for entry in manifest.materials}
-    new = {name for copy in copies for name in copy.slots} - materials.keys()
-    if new:
-        raise _drifted(moment.frame, f"material {min(map(str, new))!r} is new")
+def _snapshot(found: Survey, id_of_copy: UInt32[np.ndarray, " n"], materials: Mapping[str | None, int]) -> Snapshot:
+    copies = found.copies
     start, slots = slot_table(copies, materials)
     return Snapshot(
         meshes=tuple(found.meshes),
@@ -113,4 +121,5 @@ def _snapshot(moment: Moment, id_of_copy: np.ndarray, manifest: SceneManifest) -
         material_start=start,
         slot_materials=slots,
         opacity_of_material={materials[name]: opacity for name, opacity in found.opacities.items()},
+        key_of_copy=tuple(copy.chain[0].key for copy in copies),
     )

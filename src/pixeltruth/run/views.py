@@ -3,22 +3,41 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pixeltruth.blender import cycles
 from pixeltruth.blender.census import LIGHTING
-from pixeltruth.blender.inventory import Inventory, take_inventory
+from pixeltruth.blender.inventory import Inventory, nameless, take_inventory
 from pixeltruth.blender.plan import PlannedView
-from pixeltruth.blender.stage import Stage
+from pixeltruth.blender.stage import Moment, Stage
+from pixeltruth.correspondence import Correspondence, copies_of, correspond
 from pixeltruth.derive import instance_extents
+from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.modalities import FRAME_OF
+from pixeltruth.raycast import Caster, Hierarchies, render_geometry
 from pixeltruth.view import InstanceRow, View
 
 Maps = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Still:
+    """A scene at one frame before the rays.
+
+    Attributes:
+        views: Its views by the folder of their camera.
+        inventory: What is in it; None at a frame that is no view's own.
+        caster: Its geometry.
+    """
+
+    views: Mapping[str, PlannedView]
+    inventory: Inventory | None
+    caster: Caster
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +48,13 @@ class Shot:
         views: Its views by the folder of their camera.
         inventory: What is in it.
         caster: Its geometry before the rays.
+        others: The times to which its flow leads, by direction, each with what becomes of the copies.
     """
 
     views: Mapping[str, PlannedView]
     inventory: Inventory
     caster: Caster
+    others: Mapping[str, tuple[Still, Correspondence]]
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,8 @@ class ViewMaker:
         self.rows = {entry.name: entry.row for entry in rows}
         self.lit = tuple(entry.name for entry in rows if entry.engine == "cycles")
         self._folders = {camera.name: camera.folder for camera in manifest.cameras}
+        self._stills: dict[int, Still] = {}
+        self._hierarchies = Hierarchies()
 
     def shoot(self, frame: int) -> Shot:
         """Evaluates the scene at a frame.
@@ -84,10 +107,24 @@ class ViewMaker:
         Raises:
             SceneError: It holds something else than its manifest says.
         """
-        moment = self.stage.at(frame)
-        inventory = take_inventory(moment, self.manifest, self.entries)
+        moments = self.stage.around(frame)
+        self._stills = {at: self._stills.get(at) or self._still(moment) for at, moment in moments.items()}
+        still = self._stills[frame]
+        assert still.inventory is not None
+        mine = copies_of(still.caster.snapshot)
+        others = {
+            way: (other, correspond(mine, copies_of(other.caster.snapshot)))
+            for way, at in self.stage.neighbours(frame).items()
+            for other in [self._stills[at]]
+        }
+        return Shot(still.views, still.inventory, still.caster, others)
+
+    def _still(self, moment: Moment) -> Still:
+        own = moment.frame in self.manifest.frames
+        inventory = take_inventory(moment, self.manifest, self.entries) if own else None
+        snapshot = nameless(moment) if inventory is None else inventory.snapshot
         views = {self._folders[view.name]: view for view in moment.views if view.name in self._folders}
-        return Shot(views, inventory, Caster(inventory.snapshot))
+        return Still(views, inventory, Caster(snapshot, self._hierarchies))
 
     def light(self, view: PlannedView) -> Maps:
         """Renders a view's light maps; empty where the job has none."""
@@ -103,19 +140,38 @@ class ViewMaker:
         state = np.random.SeedSequence(entropy=self.job.seed, spawn_key=place).generate_state(1)[0]
         return int(state) & 0x7FFFFFFF  # Cycles' seed is a signed int
 
+    def maps(self, shot: Shot, folder: str) -> dict[str, np.ndarray]:
+        """Casts the geometry of a view."""
+        view, job = shot.views[folder], self.job
+        others = {way: _other_time(other, folder) for way, other in shot.others.items()}
+        return render_geometry(
+            shot.caster,
+            view.viewpoint,
+            job.outputs,
+            segments=shot.inventory.segments,
+            subsamples=job.subsamples,
+            makers=[partial(flow_maps, way=way, other=other, outputs=job.outputs) for way, other in others.items()],
+        )
+
     def write(self, shot: Shot, folder: str, light: Maps) -> Path:
         """Casts a view's geometry and writes its file, whole or not at all; returns the file's path."""
-        view, job, segments = shot.views[folder], self.job, shot.inventory.segments
-        arrays = render_geometry(shot.caster, view.viewpoint, job.outputs, segments=segments, subsamples=job.subsamples)
+        view, arrays = shot.views[folder], self.maps(shot, folder)
         metadata = {"camera": view.name, "frame": view.frame}
+        metadata |= {FRAME_OF[way]: frame for way, frame in self.stage.neighbours(view.frame).items()}
         if light:
             metadata |= {"noise_seed": self.seed(view), "device": self.device}
         instances = _instance_rows(shot.inventory, arrays["instance"]) if "instance" in arrays else ()
         path = self.place.folder / folder / view_file(view.frame)
         path.parent.mkdir(parents=True, exist_ok=True)
-        lighting = {LIGHTING: light} if light else {}
-        native.write_view(path, View(view.viewpoint, self.rows, arrays, lighting, instances, metadata), codec=job.codec)
+        lighting, codec = {LIGHTING: light} if light else {}, self.job.codec
+        native.write_view(path, View(view.viewpoint, self.rows, arrays, lighting, instances, metadata), codec=codec)
         return path
+
+
+def _other_time(other: tuple[Still, Correspondence], folder: str) -> OtherTime:
+    still, copies = other
+    view = still.views.get(folder)
+    return OtherTime(still.caster, None if view is None else view.viewpoint, copies)
 
 
 def _instance_rows(inventory: Inventory, ids: np.ndarray) -> tuple[InstanceRow, ...]:
