@@ -6,19 +6,18 @@ the world; every hit is refined in float64 on the float32 vertices Blender holds
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
+from jaxtyping import Bool, Float32, Float64, Shaped, UInt32
 
 from pixeltruth import trace
 from pixeltruth.camera import Viewpoint
-from pixeltruth.embree import MeshScene, PlacedScene
+from pixeltruth.embree import PlacedScene
+from pixeltruth.mesh_store import MeshStore, starts
 from pixeltruth.modalities import ANTIALIASED, FLOWS, TABLE
 from pixeltruth.opacity import opacity_tables
 from pixeltruth.shading import shade_normals
-from pixeltruth.snapshot import Mesh, Snapshot
+from pixeltruth.snapshot import Snapshot
 
 _BAND_RAYS = 1 << 18  # sub-pixel rays held at a time: 12 MB of them
 
@@ -47,48 +46,29 @@ class Hits:
         return self.copy != trace.MISS
 
 
-class Hierarchies:
-    """Hierarchies of meshes, kept while their mesh is: those of one time serve another that holds the same mesh."""
-
-    def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Mesh, MeshScene] = WeakKeyDictionary()
-
-    def of(self, mesh: Mesh) -> MeshScene:
-        """The hierarchy of a mesh.
-
-        Raises:
-            RenderError: Embree ran out of memory or refused the geometry.
-        """
-        scene = self._known.get(mesh)
-        if scene is None:
-            scene = self._known[mesh] = MeshScene(mesh.vertices, mesh.triangles)
-        return scene
-
-
 class Caster:
     """A snapshot made ready for rays: its hierarchies are built once and serve every camera of that time.
 
     Args:
         snapshot: The scene; not copied, must not change.
-        hierarchies: Where those of its meshes are looked up and kept; None builds every one.
+        store: Where what is made of its meshes is looked up and kept; None makes everything.
 
     Raises:
         RenderError: Embree ran out of memory or refused the geometry.
     """
 
-    def __init__(self, snapshot: Snapshot, hierarchies: Hierarchies | None = None) -> None:
+    def __init__(self, snapshot: Snapshot, store: MeshStore | None = None) -> None:
         self.snapshot = snapshot
-        meshes = snapshot.meshes
-        hierarchies = hierarchies or Hierarchies()
-        self.scenes = [hierarchies.of(mesh) for mesh in meshes]
+        meshes, store = snapshot.meshes, store or MeshStore()
+        self.scenes = [store.scene(mesh) for mesh in meshes]
         self.geometry = (
-            _joined([mesh.vertices for mesh in meshes], (0, 3), np.float32),
-            _starts([len(mesh.vertices) for mesh in meshes]),
-            _joined([mesh.triangles for mesh in meshes], (0, 3), np.uint32),
-            _starts([len(mesh.triangles) for mesh in meshes]),
+            store.joined("vertices", meshes),
+            starts([mesh.vertices for mesh in meshes]),
+            store.joined("triangles", meshes),
+            starts([mesh.triangles for mesh in meshes]),
         )
-        self.corner_normals = _joined([mesh.corner_normals for mesh in meshes], (0, 3, 3), np.float32)
-        self.material_slots = _joined([mesh.material_slots for mesh in meshes], (0,), np.uint32)
+        self.corner_normals = store.joined("corner_normals", meshes)
+        self.material_slots = store.joined("material_slots", meshes)
         self.opacity = opacity_tables(snapshot, self.material_slots, self.geometry[3])
 
     def seen_from(self, viewpoint: Viewpoint) -> "Seen":
@@ -281,14 +261,6 @@ that need another time are made by `flow`."""
 
 _OF_TWO_TIMES = {name for names in FLOWS.values() for name in (names.flow, names.valid, names.scene_flow)}
 assert {*MAKERS, *ANTIALIASED, *_OF_TWO_TIMES} == {name for name, row in TABLE.items() if row.engine == "rays"}
-
-
-def _joined(arrays: list[np.ndarray], empty: tuple[int, ...], dtype: Any) -> np.ndarray:
-    return np.ascontiguousarray(np.concatenate(arrays)) if arrays else np.zeros(empty, dtype=dtype)
-
-
-def _starts(lengths: list[int]) -> Int64[np.ndarray, " n"]:
-    return np.concatenate([[0], np.cumsum(lengths)])[: max(len(lengths), 1)].astype(np.int64)
 
 
 def _inverse(placed: Float64[np.ndarray, "n 3 4"]) -> Float64[np.ndarray, "n 3 4"]:

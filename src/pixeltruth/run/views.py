@@ -18,8 +18,9 @@ from pixeltruth.derive import instance_extents
 from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
+from pixeltruth.mesh_store import MeshStore
 from pixeltruth.modalities import FRAME_OF
-from pixeltruth.raycast import Caster, Hierarchies, render_geometry
+from pixeltruth.raycast import Caster, render_geometry
 from pixeltruth.view import InstanceRow, View
 
 Maps = Mapping[str, np.ndarray]
@@ -99,7 +100,7 @@ class ViewMaker:
         self.lit = tuple(entry.name for entry in rows if entry.engine == "cycles")
         self._folders = {camera.name: camera.folder for camera in manifest.cameras}
         self._stills: dict[int, Still] = {}
-        self._hierarchies = Hierarchies()
+        self._store = MeshStore()
 
     def shoot(self, frame: int) -> Shot:
         """Evaluates the scene at a frame.
@@ -124,7 +125,7 @@ class ViewMaker:
         inventory = take_inventory(moment, self.manifest, self.entries) if own else None
         snapshot = nameless(moment) if inventory is None else inventory.snapshot
         views = {self._folders[view.name]: view for view in moment.views if view.name in self._folders}
-        return Still(views, inventory, Caster(snapshot, self._hierarchies))
+        return Still(views, inventory, Caster(snapshot, self._store))
 
     def light(self, view: PlannedView) -> Maps:
         """Renders a view's light maps; empty where the job has none."""
