@@ -8,7 +8,7 @@ half a unit in the last place of a stored number ``x`` is at most ``2**-24 * |x|
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,14 @@ Mask = Bool[np.ndarray, "h w"]
 
 
 @dataclass(frozen=True)
+class Neighbour:
+    """What is known about the view that a flow leads to: lens, pose and `instance` map, None where it has none."""
+
+    viewpoint: Viewpoint
+    instance: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What is known about one view.
 
@@ -41,6 +49,7 @@ class Evidence:
         rows: Their rows.
         table: The view's instance table.
         scene: `scene.json`.
+        others: The views that its flow leads to, by direction, of those that are in the dataset.
     """
 
     viewpoint: Viewpoint
@@ -48,6 +57,7 @@ class Evidence:
     rows: Mapping[str, Modality]
     table: tuple[InstanceRow, ...]
     scene: SceneManifest
+    others: Mapping[str, Neighbour] = field(default_factory=dict)
 
     @once
     def rays(self) -> Float64[np.ndarray, "h w 3"]:
@@ -91,7 +101,7 @@ def hits_agree(view: Evidence) -> Iterator[str]:
     """Every map has its background value at the same pixels: inf, NaN, or 0."""
     (first, expected), *others = view.hits.items()
     for name, found in others:
-        yield from _pixels(found != expected, f"{first} and {name} differ on whether anything is hit")
+        yield from pixels(found != expected, f"{first} and {name} differ on whether anything is hit")
 
 
 def metres_are_positive(view: Evidence) -> Iterator[str]:
@@ -99,10 +109,10 @@ def metres_are_positive(view: Evidence) -> Iterator[str]:
     for name in ("depth", "distance"):
         if name in view.maps:
             metres = view.maps[name]
-            yield from _pixels(~(metres > 0), f"{name} is not above 0")
+            yield from pixels(~(metres > 0), f"{name} is not above 0")
     if "position" in view.maps:
         finite = np.isfinite(view.maps["position"]).all(axis=-1)
-        yield from _pixels(view.hits["position"] & ~finite, "position is not finite")
+        yield from pixels(view.hits["position"] & ~finite, "position is not finite")
 
 
 def distance_is_depth_along_the_ray(view: Evidence) -> Iterator[str]:
@@ -112,7 +122,7 @@ def distance_is_depth_along_the_ray(view: Evidence) -> Iterator[str]:
     expected = np.where(both, depth, 0) * view.ray_lengths
     distance = np.where(both, distance, 0)
     bound = (HALF_ULP + FLOAT64_NOISE) * (np.abs(distance) + np.abs(expected))
-    yield from _pixels(np.abs(distance - expected) > bound, "distance is not depth times the ray's length")
+    yield from pixels(np.abs(distance - expected) > bound, "distance is not depth times the ray's length")
 
 
 def position_is_depth_through_the_pose(view: Evidence) -> Iterator[str]:
@@ -127,7 +137,7 @@ def position_is_depth_through_the_pose(view: Evidence) -> Iterator[str]:
     stored = np.where(both[..., None], stored, offset + pose[:3, 3])
     bound = HALF_ULP * (np.abs(stored) + np.abs(offset)) + FLOAT64_NOISE * (np.abs(pose[:3, 3]) + np.abs(offset))
     wrong = (np.abs(stored - offset - pose[:3, 3]) > bound).any(axis=-1)
-    yield from _pixels(wrong, "position is not the depth through lens and pose")
+    yield from pixels(wrong, "position is not the depth through lens and pose")
 
 
 def normals_are_unit_and_face_the_camera(view: Evidence) -> Iterator[str]:
@@ -135,21 +145,21 @@ def normals_are_unit_and_face_the_camera(view: Evidence) -> Iterator[str]:
     normals = view.maps["normals"].astype(np.float64)
     hit = view.hits["normals"]
     length = np.sqrt(np.einsum("hwc,hwc->hw", normals, normals))
-    yield from _pixels(hit & ~(np.abs(length - 1) <= UNIT_TOLERANCE), "normal is not of length 1")
+    yield from pixels(hit & ~(np.abs(length - 1) <= UNIT_TOLERANCE), "normal is not of length 1")
     terms = normals * view.rays
     away = hit & (terms.sum(axis=-1) > 4 * HALF_ULP * np.abs(terms).sum(axis=-1))
-    yield from _pixels(away, "normal faces away from the camera")
+    yield from pixels(away, "normal faces away from the camera")
 
 
 def coverage_and_antialiased_maps_agree(view: Evidence) -> Iterator[str]:
     """Coverage lies in [0, 1]; an antialiased map is finite and above 0 where coverage is above 0, else inf."""
     coverage = view.maps["coverage"]
-    yield from _pixels(~((coverage >= 0) & (coverage <= 1)), "coverage is not in 0..1")
+    yield from pixels(~((coverage >= 0) & (coverage <= 1)), "coverage is not in 0..1")
     for name in ("distance_antialiased", "depth_antialiased"):
         if name in view.maps:
             found = view.maps[name]
             sound = np.where(coverage > 0, np.isfinite(found) & (found > 0), np.isposinf(found))
-            yield from _pixels(~sound, f"{name} and coverage differ on whether anything is hit")
+            yield from pixels(~sound, f"{name} and coverage differ on whether anything is hit")
 
 
 def antialiased_distance_is_depth_along_the_rays(view: Evidence) -> Iterator[str]:
@@ -164,7 +174,7 @@ def antialiased_distance_is_depth_along_the_rays(view: Evidence) -> Iterator[str
     longest = np.sqrt(1 + ((across + half) ** 2).sum(axis=-1))
     bound = (HALF_ULP + FLOAT64_NOISE) * (np.abs(distance) + np.abs(depth) * longest)
     outside = (distance < depth * shortest - bound) | (distance > depth * longest + bound)
-    yield from _pixels(outside, "distance_antialiased does not fit depth_antialiased")
+    yield from pixels(outside, "distance_antialiased does not fit depth_antialiased")
 
 
 def ids_are_those_of_the_table(view: Evidence) -> Iterator[str]:
@@ -219,7 +229,7 @@ def key_maps_are_the_values_of_instances(view: Evidence) -> Iterator[str]:
             continue
         expected = np.array(values, found.dtype)
         equal = (expected[index] == found) | ((found != found) & (expected[index] != expected[index]))
-        yield from _pixels(known & ~equal, f"{key} is not the value of the pixel's instance")
+        yield from pixels(known & ~equal, f"{key} is not the value of the pixel's instance")
 
 
 def _fits(value: Any, dtype: np.dtype[Any]) -> bool:
@@ -283,7 +293,8 @@ LAWS: tuple[Law, ...] = (
 )
 
 
-def _pixels(wrong: Mask, problem: str) -> Iterator[str]:
+def pixels(wrong: Mask, problem: str) -> Iterator[str]:
+    """A line on how many pixels are wrong and where the first is; none where none is."""
     if wrong.any():
         v, u = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         yield f"{problem} at {np.count_nonzero(wrong)} pixels, the first at column {u}, row {v}"
