@@ -4,16 +4,15 @@ No array file is opened before it is looked into, and none stays open. So a data
 pickled, and serves several processes at once.
 """
 
-import gc
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 
 from pixeltruth.categories import agreed, called
+from pixeltruth.collector import collection_paused
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.formats import open_folder
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
@@ -44,20 +43,8 @@ def load(*folders: Path | str) -> "Dataset":
         FormatError: A folder holds no dataset, or what tells of its content is damaged.
         MissingExtraError: What reads a URL is not installed.
     """
-    with _collection_paused():
+    with collection_paused():
         return Dataset(tuple(open_folder(as_path(folder)) for folder in folders))
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Hold back Python's search for unreachable objects, which would cost as much as making the index does."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
 
 
 class _Datapoints(Sequence[Datapoint]):

@@ -1,6 +1,5 @@
 """`environment.json` of a camera: an entry for each picture, the one file that is read when a dataset is opened."""
 
-import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -8,7 +7,7 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.places import is_plain
 from pixeltruth.formats.datagen.values import checked_content
 from pixeltruth.problem import Problem
-from pixeltruth.remote import UrlPath
+from pixeltruth.remote import content
 
 ENVIRONMENT = "environment.json"
 FIRST_PICTURE = "visible_spectrum.png"
@@ -48,13 +47,7 @@ def read_entries(camera: Path, problems: list[Problem]) -> list[Entry] | None:
 
 def _content(path: Path) -> bytes:
     try:
-        if isinstance(path, UrlPath):
-            return path.read_bytes()
-        file = os.open(path, os.O_RDONLY)  # half the price of an open file, once for each camera of a dataset
-        try:
-            return os.read(file, os.fstat(file).st_size + 1)
-        finally:
-            os.close(file)
+        return content(path)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -14,9 +14,9 @@ from jaxtyping import Bool
 from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError, NoViewpointError
 from pixeltruth.formats.datagen import maps
-from pixeltruth.formats.datagen.classes import class_id, class_names, names_under
+from pixeltruth.formats.datagen.classes import Classes, class_id, names_under
 from pixeltruth.formats.datagen.keypoints import V1_FILES
-from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_png, to_uint8
+from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_planes, read_png, to_uint8
 from pixeltruth.formats.datagen.places import KEY_POINTS, Places
 from pixeltruth.formats.datagen.texts import TEXTS, read_text
 from pixeltruth.formats.datagen.values import OURS, STORED, View
@@ -60,7 +60,7 @@ class DatagenReader(Reader):
         return {name: value for name, value in self.__dict__.items() if name not in _CACHED}
 
     def _file(self, name: str) -> Path | None:
-        return self._places.files.get(name)
+        return self._places.file(name)
 
     @once
     def _rows(self) -> dict[str, Modality]:
@@ -68,7 +68,7 @@ class DatagenReader(Reader):
         picture = files.get(self._picture)
         present = {
             "rgb": picture is not None and self._picture != INFRARED,
-            "alpha": picture is not None and self._picture != INFRARED and png_has_alpha(picture),
+            "alpha": picture is not None and self._picture != INFRARED and png_has_alpha(picture / self._picture),
             "infrared": INFRARED in files,
             "depth": "depth.exr" in files,
             "normals": "normal_maps.exr" in files,
@@ -100,12 +100,12 @@ class DatagenReader(Reader):
         return maps.one_channel(self._existing(INFRARED), to_uint8(read_png(self._existing(INFRARED))))
 
     def _read_depth(self) -> np.ndarray:
-        depth = maps.depth(read_exr(self._existing("depth.exr")))
+        depth = maps.depth(read_planes(self._existing("depth.exr"), "R")[0])
         self.__dict__["_hits"] = np.isfinite(depth)
         return depth
 
     def _read_normals(self) -> np.ndarray:
-        return maps.normals(read_exr(self._existing("normal_maps.exr")), self._hits)
+        return maps.normals(read_planes(self._existing("normal_maps.exr")), self._hits)
 
     def _read_category_id(self) -> np.ndarray:
         return maps.category_id(self._existing(*_SEGMENTATION), self._labels(), self._classes, hits=lambda: self._hits)
@@ -116,8 +116,9 @@ class DatagenReader(Reader):
         return None if self._file("depth.exr") is None else np.isfinite(self._read_depth())
 
     @once
-    def _classes(self) -> Tree:
-        return self._text("semantic_segmentation_metadata", OURS)
+    def _classes(self) -> Classes:
+        name = "semantic_segmentation_metadata"
+        return Classes(self._existing(f"{name}.json"), self._text(name, OURS))
 
     def _visible(self, channels: int) -> np.ndarray:
         """The first channels of the picture, as many as it has."""
@@ -201,16 +202,20 @@ class DatagenReader(Reader):
         paths = {name: path for name, file in V1_FILES.items() if (path := self._file(file)) is not None}
         return Tree({"face": {name: read_text(name, paths[name], view) for name in sorted(paths)}})
 
-    def extras(self) -> tuple[str, ...]:
-        """The SDK's names, `classes`, and `face_box`."""
+    @once
+    def _extras(self) -> tuple[str, ...]:
         ours = {"classes": "semantic_segmentation_metadata", "face_box": "face_bounding_box"}
         names = [name for name in self._stored_names if name not in ("camera", "depth")]
         return (*names, *(name for name, source in ours.items() if source in self._stored_names))
 
+    def extras(self) -> tuple[str, ...]:
+        """The SDK's names, `classes`, and `face_box`."""
+        return self._extras
+
     def extra(self, name: str) -> Any:
         """Metadata by our conventions; pictures and the face's box under the SDK's names as the SDK gives them."""
         if name == "classes":
-            return class_names(self._existing("semantic_segmentation_metadata.json"), self._classes)
+            return dict(self._classes.names)
         if name == "face_box":
             return maps.face_box(self._existing("face_bounding_box.json"), self._text("face_bounding_box", OURS))
         if name == "keypoints" or (name in TEXTS and name != "face_bounding_box"):
@@ -221,7 +226,8 @@ class DatagenReader(Reader):
         """The pixels of a class, or of all classes below a name of the segmentation tree."""
         if "category_id" not in self._rows:
             raise FormatError(self.path, f"has no semantic_segmentation to look {name!r} up in")
-        wanted = [class_id(path) for path in names_under(self._classes, name)]
+        tree = self._text("semantic_segmentation_metadata", OURS)
+        wanted = [class_id(path) for path in names_under(tree, name)]
         return np.isin(self.read("category_id"), wanted)
 
     def problems(self) -> Iterator[Problem]:
@@ -250,4 +256,4 @@ class DatagenReader(Reader):
         yield from (Problem(path, "camera", repair) for repair in reading.repairs)
 
 
-_CACHED = ("_rows", "_hits", "_classes", "_stored_names")
+_CACHED = ("_rows", "_hits", "_classes", "_stored_names", "_extras")

@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pixeltruth.collector import collection_paused
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen import keypoints, schema
 from pixeltruth.formats.datagen.classes import segmentation
@@ -30,6 +31,8 @@ _POINTS: dict[str, Callable[[View], Read]] = {
     **{name: lambda view, name=name: keypoints.v1_points(view, name) for name in keypoints.V1_FILES},  # type: ignore[misc]
 }
 
+_READERS = TEXTS | _POINTS
+
 
 def read_text(name: str, path: Path, view: View) -> Tree:
     """The tree of a file. It cannot be changed, so those who ask for the same file share it until the file changes.
@@ -51,5 +54,6 @@ def read_text(name: str, path: Path, view: View) -> Tree:
 
 @lru_cache(maxsize=_KEPT)
 def _tree(name: str, path: Path, view: View, *_stamp: int) -> Tree:
-    read: Any = (TEXTS | _POINTS)[name](view)
-    return parsed(path, read, checked(path, (1, 2) if name == "keypoints" else (1,)))
+    read: Any = _READERS[name](view)
+    with collection_paused():
+        return parsed(path, read, checked(path, (1, 2) if name == "keypoints" else (1,)))
