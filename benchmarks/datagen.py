@@ -24,7 +24,7 @@ import pixeltruth
 from benchmarks.inputs import ROOT
 from benchmarks.measure import Times, show, table
 from pixeltruth.datapoint import Datapoint
-from pixeltruth.formats.datagen import texts
+from pixeltruth.formats.datagen import kept, texts
 
 DATA = Path(os.environ.get("PIXELTRUTH_DATA", ROOT.parent / "shared" / "data"))
 SAMPLES = {
@@ -135,6 +135,8 @@ def reading(title: str, folder: Path) -> Any:
 def own(folder: Path, every: Callable[[Datapoint], int], order: str, number: int) -> Taken:
     """A round of ours, with nothing left of earlier ones."""
     texts._tree.cache_clear()
+    texts._camera.cache_clear()
+    kept.forget()
     dataset = pixeltruth.load(folder)
     indices = range(READ) if order == "in order" else random.Random(number).sample(range(len(dataset)), READ)
     gc.collect()

@@ -88,7 +88,9 @@ class _Readers(Readers):
         from pixeltruth.formats.datagen.reader import DatagenReader  # who only lists needs no decoders
 
         places, frame, lighting, entry = self.points[index]
-        return DatagenReader(places, entry, frame=frame, lighting=lighting)
+        beside = self.points[max(0, index - 1) : index + 2]
+        several = sum(point[0] is places for point in beside) > 1
+        return DatagenReader(places, entry, frame=frame, lighting=lighting, several=several)
 
 
 @dataclass

@@ -4,7 +4,7 @@ Two views of the same bytes: maps, key points and `viewpoint` follow docs/conven
 under the SDK's own names, are what Datagen's SDK answers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError, NoViewpointError
 from pixeltruth.formats.datagen import maps
 from pixeltruth.formats.datagen.classes import Classes, class_id, names_under
+from pixeltruth.formats.datagen.kept import kept
 from pixeltruth.formats.datagen.keypoints import V1_FILES
 from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_planes, read_png, to_uint8
 from pixeltruth.formats.datagen.places import KEY_POINTS, Places
-from pixeltruth.formats.datagen.texts import TEXTS, read_text
+from pixeltruth.formats.datagen.texts import TEXTS, read_camera, read_text
 from pixeltruth.formats.datagen.values import OURS, STORED, View
-from pixeltruth.formats.datagen.viewpoint import read_viewpoint
 from pixeltruth.formats.reading import Reader
 from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
@@ -34,6 +34,13 @@ _FILES = {"infrared_spectrum": INFRARED, "depth": "depth.exr", "hdri_map": "hdri
     ("normal_maps", "normals_map"), "normal_maps.exr"
 )
 """The file of each picture that has one name only."""
+_SOURCES = {
+    **{name: (file,) for name, file in _FILES.items()},
+    "infrared": (INFRARED,),
+    "normals": ("normal_maps.exr",),
+    **dict.fromkeys(("category_id", "semantic_segmentation"), _SEGMENTATION),
+}
+"""The file of each map that is the same under every lighting."""
 _FACTS = ("environment", "visible_spectrum_image_name", "frame_num", "scene_path", "camera_path", "frame_path")
 _ALIASES = ("normals_map",)
 
@@ -46,10 +53,13 @@ class DatagenReader(Reader):
         entry: Its entry of `environment.json`, with `image_name`.
         frame: Number of its frame, None where the scene has no frames.
         lighting: Name of its lighting.
+        several: Whether the camera has several entries, which share everything but the picture.
     """
 
-    def __init__(self, places: Places, entry: Mapping[str, Any], *, frame: int | None, lighting: str | None) -> None:
-        self._places, self._entry, self._frame = places, entry, frame
+    def __init__(
+        self, places: Places, entry: Mapping[str, Any], *, frame: int | None, lighting: str | None, several: bool
+    ) -> None:
+        self._places, self._entry, self._frame, self._several = places, entry, frame, several
         self.path = places.camera
         self.camera = self.path.name
         self.frame = 1 if frame is None else frame
@@ -86,9 +96,19 @@ class DatagenReader(Reader):
 
     def read(self, name: str) -> np.ndarray:
         """A map by our conventions."""
-        found = getattr(self, f"_read_{name}")()
-        found.setflags(write=False)
-        return found
+        return self._made(name, _SOURCES.get(name, ()), getattr(self, f"_read_{name}"))
+
+    def _made(self, name: str, sources: tuple[str, ...], make: Callable[[], np.ndarray]) -> np.ndarray:
+        """A map, read-only; one that other datapoints have too is made once for all of them."""
+
+        def read_only() -> np.ndarray:
+            found = make()
+            found.setflags(write=False)
+            return found
+
+        path = next((path for source in sources if (path := self._file(source)) is not None), None)
+        shared = path is not None and (self._several or path.parent != self._places.camera)
+        return kept(name, path, read_only) if path is not None and shared else read_only()
 
     def _read_rgb(self) -> np.ndarray:
         return np.ascontiguousarray(self._visible(3))
@@ -113,7 +133,7 @@ class DatagenReader(Reader):
     @once
     def _hits(self) -> Bool[np.ndarray, "h w"] | None:
         """Where depth says that something is hit; None where there is no depth."""
-        return None if self._file("depth.exr") is None else np.isfinite(self._read_depth())
+        return None if self._file("depth.exr") is None else np.isfinite(self.read("depth"))
 
     @once
     def _classes(self) -> Classes:
@@ -140,7 +160,7 @@ class DatagenReader(Reader):
         path = self._file("camera_metadata.json")
         if path is None:
             raise NoViewpointError(self.path, "has no camera_metadata.json, so neither intrinsics nor pose are known")
-        return read_viewpoint(path, self._text("camera_metadata", OURS)).viewpoint
+        return read_camera(path).viewpoint
 
     def categories(self) -> Iterator[Mapping[str, Any]]:
         """The classes of the segmentation tree."""
@@ -175,17 +195,17 @@ class DatagenReader(Reader):
         return self._stored_picture(name)
 
     def _stored_picture(self, name: str) -> np.ndarray:
+        return self._made(f"stored {name}", _SOURCES.get(name, ()), lambda: self._decoded(name))
+
+    def _decoded(self, name: str) -> np.ndarray:
         if name == "visible_spectrum":
             transparent = self._entry.get("background") == "transparent"
-            found = np.ascontiguousarray(self._visible(4 if transparent else 3))
-        elif name == "infrared_spectrum":
-            found = np.ascontiguousarray(to_uint8(read_png(self._existing(INFRARED)))[..., :3])
-        elif name == "semantic_segmentation":
-            found = np.ascontiguousarray(self._labels())
-        else:
-            found = read_exr(self._existing(_FILES[name]))
-        found.setflags(write=False)
-        return found
+            return np.ascontiguousarray(self._visible(4 if transparent else 3))
+        if name == "infrared_spectrum":
+            return np.ascontiguousarray(to_uint8(read_png(self._existing(INFRARED)))[..., :3])
+        if name == "semantic_segmentation":
+            return np.ascontiguousarray(self._labels())
+        return read_exr(self._existing(_FILES[name]))
 
     def _fact(self, name: str) -> Any:
         paths = {"scene_path": self._places.scene, "camera_path": self._places.camera, "frame_path": self._places.frame}
@@ -249,7 +269,7 @@ class DatagenReader(Reader):
         if path is None:
             return
         try:
-            reading = read_viewpoint(path, self._text("camera_metadata", OURS))
+            reading = read_camera(path)
         except FormatError as error:
             yield Problem.of(error)
             return

@@ -9,7 +9,8 @@ from pixeltruth.collector import collection_paused
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen import keypoints, schema
 from pixeltruth.formats.datagen.classes import segmentation
-from pixeltruth.formats.datagen.values import Read, View, checked, parsed
+from pixeltruth.formats.datagen.values import OURS, Read, View, checked, parsed
+from pixeltruth.formats.datagen.viewpoint import CameraReading, read_viewpoint
 from pixeltruth.tree import Tree
 
 _KEPT = 256
@@ -45,11 +46,30 @@ def read_text(name: str, path: Path, view: View) -> Tree:
     Raises:
         FormatError: The file is missing, damaged, or of a version that is not known.
     """
+    return _tree(name, path, view, *_stamp(path))
+
+
+def read_camera(path: Path) -> CameraReading:
+    """Lens and pose from a `camera_metadata.json`, found once for all who ask for them.
+
+    Raises:
+        NoViewpointError: The file states neither matrices nor what they are made of.
+        FormatError: It is missing, damaged, or contradicts itself.
+    """
+    return _camera(path, *_stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
-    return _tree(name, path, view, status.st_mtime_ns, status.st_size)
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=_KEPT)
+def _camera(path: Path, *stamp: int) -> CameraReading:
+    return read_viewpoint(path, _tree("camera_metadata", path, OURS, *stamp))
 
 
 @lru_cache(maxsize=_KEPT)
