@@ -191,7 +191,7 @@ def local_copy(path: Path) -> Iterator[Path]:
         yield copy
 
 
-def content(path: Path, most: int | None = None) -> bytes:
+def content(path: Path | str, most: int | None = None) -> bytes:
     """The content of a file, for half the system calls of `Path.read_bytes`: of small files these are most of the time.
 
     Args:
@@ -218,7 +218,7 @@ def content(path: Path, most: int | None = None) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _check_size(path: Path, size: int, most: int | None) -> None:
+def _check_size(path: Path | str, size: int, most: int | None) -> None:
     if most is not None and size > most:
         raise FormatError(path, f"is larger than {most >> 30} GiB")
 

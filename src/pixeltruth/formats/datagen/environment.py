@@ -1,5 +1,6 @@
 """`environment.json` of a camera: an entry for each picture, the one file that is read when a dataset is opened."""
 
+import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -7,7 +8,7 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.places import is_plain
 from pixeltruth.formats.datagen.values import checked_content
 from pixeltruth.problem import Problem
-from pixeltruth.remote import content
+from pixeltruth.remote import UrlPath, content
 
 ENVIRONMENT = "environment.json"
 FIRST_PICTURE = "visible_spectrum.png"
@@ -23,9 +24,8 @@ def read_entries(camera: Path, problems: list[Problem]) -> list[Entry] | None:
         camera: The camera's folder.
         problems: Where what cannot be used is noted.
     """
-    path = camera / ENVIRONMENT
     try:
-        raw = checked_content(path, _content(path))
+        raw = _checked(camera)
     except FileNotFoundError:
         problems.append(Problem(camera, "unlisted", f"is no camera: it holds no {ENVIRONMENT}"))
         return None
@@ -36,18 +36,23 @@ def read_entries(camera: Path, problems: list[Problem]) -> list[Entry] | None:
         raw = {"environments": [{"image_name": FIRST_PICTURE, **raw}]}
     listed = raw["environments"]
     if not isinstance(listed, list):
-        problems.append(Problem(path, "readable", "environments: should be a list"))
+        problems.append(Problem(camera / ENVIRONMENT, "readable", "environments: should be a list"))
         return None
     wrong = [(position, why) for position, entry in enumerate(listed) if (why := _why_not(entry)) is not None]
+    if not wrong:
+        return listed
     for position, why in wrong:
-        problems.append(Problem(path, "readable", f"environments.{position}: {why}; it is left out"))
+        message = f"environments.{position}: {why}; it is left out"
+        problems.append(Problem(camera / ENVIRONMENT, "readable", message))
     left_out = {position for position, _ in wrong}
-    return [entry for position, entry in enumerate(listed) if position not in left_out] if wrong else listed
+    return [entry for position, entry in enumerate(listed) if position not in left_out]
 
 
-def _content(path: Path) -> bytes:
+def _checked(camera: Path) -> dict[str, Any]:
+    """The content of the file. Joining paths would be a good part of opening a large dataset, so texts are joined."""
+    path = camera / ENVIRONMENT if isinstance(camera, UrlPath) else f"{camera}{os.sep}{ENVIRONMENT}"
     try:
-        return content(path)
+        return checked_content(path, content(path))
     except FileNotFoundError:
         raise
     except OSError as error:

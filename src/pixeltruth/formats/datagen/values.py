@@ -62,7 +62,7 @@ def checked(path: Path, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
     return checked_content(path, data, majors)
 
 
-def checked_content(path: Path, data: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
+def checked_content(path: Path | str, data: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
     """The same for a file that was read."""
     try:
         raw = from_json(data)
