@@ -17,12 +17,12 @@ from pixeltruth.datapoint import Datapoint
 from pixeltruth.formats import open_folder
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
 from pixeltruth.lazy import once
-from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
 from pixeltruth.selection import Group, assigned, entries, matching, part
 
 if TYPE_CHECKING:
+    from pixeltruth.manifest import DatasetManifest, SceneManifest
     from pixeltruth.statistics import Statistics
     from pixeltruth.summary import Summary
     from pixeltruth.table import Rows
@@ -178,7 +178,7 @@ class Dataset(_Joined):
         return self._only().path
 
     @property
-    def manifest(self) -> DatasetManifest | None:
+    def manifest(self) -> "DatasetManifest | None":
         """What `dataset.json` of our own layout says: jobs, seed, modalities, versions; None in others.
 
         Raises:

@@ -89,7 +89,7 @@ class Classes:
         codes = _codes(colours[possible].astype(np.int64))
         order = np.argsort(codes, kind="stable")
         sorted_ids = self.ids[possible[order]]
-        return np.append(codes[order], [_NO_CODE] * 2), np.append(sorted_ids, np.int32([0, 0])), possible[order]
+        return np.append(codes[order], [_NO_CODE] * 2), np.append(sorted_ids, np.zeros(2, np.int32)), possible[order]
 
 
 def class_map(

@@ -52,11 +52,12 @@ def _checked(camera: Path) -> dict[str, Any]:
     """The content of the file. Joining paths would be a good part of opening a large dataset, so texts are joined."""
     path = camera / ENVIRONMENT if isinstance(camera, UrlPath) else f"{camera}{os.sep}{ENVIRONMENT}"
     try:
-        return checked_content(path, content(path))
+        data = content(path)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
+    return checked_content(path, data)
 
 
 def _why_not(entry: Any) -> str | None:

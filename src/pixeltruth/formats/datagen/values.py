@@ -197,9 +197,12 @@ def flag(value: Any) -> bool:
 
 def vector(value: Any) -> np.ndarray:
     """A vector or a matrix: ``{"x", "y"[, "z"]}``, a list, or numbered entries; integers stay integers."""
+    array: np.ndarray | None = None
     if type(value) is dict and tuple(value) in _AXES:
         array = np.array(list(value.values()))
-    elif type(value) is not list or (array := _regular(value)) is None:
+    elif type(value) is list:
+        array = _regular(value)
+    if array is None:
         items = _listed(value)
         try:
             array = np.array(items)
