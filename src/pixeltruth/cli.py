@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from pixeltruth import cli_export, options
+from pixeltruth.cli_export import Location
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-Output = Annotated[Path, Parameter(alias="-o")]
+Output = Annotated[Path, Parameter(alias="-o", converter=cli_export.written)]
 _Texts = tuple[str, ...]
 _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
@@ -179,11 +180,11 @@ def _only(paths: Sequence[Path]) -> Path:
 
 
 @app.command
-def info(dataset: Path, /) -> None:
+def info(dataset: Location, /) -> None:
     """Say what is in a dataset.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
     """
     from pixeltruth.dataset import load
 
@@ -217,11 +218,11 @@ def facts(summary: "Summary") -> dict[str, str]:
 
 
 @app.command
-def check(dataset: Path, /) -> int:
+def check(dataset: Location, /) -> int:
     """Hold every view of a dataset against the laws it must obey; exit code 1 where one is broken.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
     """
     from pixeltruth.check import check as problems_of
 
@@ -240,18 +241,19 @@ def check(dataset: Path, /) -> int:
 
 
 @app.command
-def preview(dataset: Path, /, *, output: Output | None = None) -> None:
+def preview(dataset: Location, /, *, output: Output | None = None) -> None:
     """Draw a picture of a dataset: RGB with boxes, depth, normals, instances, categories. Prints its path.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
         output: The PNG file to write. Without it, `preview.png` in the dataset's folder, if a render of ours made it.
     """
     from pixeltruth.dataset import load
     from pixeltruth.figures import preview as draw
+    from pixeltruth.remote import UrlPath
 
     shown = load(dataset)
-    if output is None and shown.manifest is None:
+    if output is None and (shown.manifest is None or isinstance(dataset, UrlPath)):
         raise JobError(f"{dataset} is not ours to write into; pass --output FILE.png")
     path = dataset / "preview.png" if output is None else output
     named = {"material": _material_names(shown), "category_id": _category_names(shown)}
@@ -280,11 +282,11 @@ app.command(cli_export.app)
 
 
 @app.command
-def boxes(file: Path, /, *, channel: str | None = None) -> None:
+def boxes(file: Location, /, *, channel: str | None = None) -> None:
     """Print `index xmin xmax ymin ymax` of each object of an index map, in pixels; index 0 is background.
 
     Args:
-        file: An EXR file, as Blender's Object Index pass is saved.
+        file: An EXR file, as Blender's Object Index pass is saved, or its URL.
         channel: The channel, by name or by the end of its name. Without it, the index pass, or the only channel.
     """
     from pixeltruth.formats.exr.loose import boxes_of, index_map
@@ -297,7 +299,7 @@ def boxes(file: Path, /, *, channel: str | None = None) -> None:
 
 @app.command
 def figure(
-    file: Path,
+    file: Location,
     /,
     *,
     output: Output,
@@ -308,7 +310,7 @@ def figure(
     """Draw one map of an EXR file: an index map with boxes, depth with a colour bar, or the picture. Prints its path.
 
     Args:
-        file: The EXR file.
+        file: The EXR file, or its URL.
         output: The PNG file to write.
         channel: The channel, by name or by the end of its name. Without it, the index, the depth or the picture.
         kind: What the channel is, where its name, the file's and the folder's do not tell.

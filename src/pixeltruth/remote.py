@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from pixeltruth.errors import FormatError, MissingDriverError, MissingExtraError
+from pixeltruth.errors import FormatError, JobError, MissingDriverError, MissingExtraError
 
 _LOCAL = ("file", "local")
 _REFUSED = "is behind a URL, and this works with local files only; copy it first"
@@ -177,6 +177,18 @@ def as_path(name: Path | str) -> Path:
     if not local.startswith("/"):
         raise FormatError(text, "names another machine; a file on this one is file:///folder/file")
     return Path(unquote(local))
+
+
+def local_path(name: Path | str | os.PathLike[str]) -> Path:
+    """The path of a file or folder to write.
+
+    Raises:
+        JobError: It is behind a URL.
+    """
+    path = as_path(name if isinstance(name, str) else Path(name) if not isinstance(name, Path) else name)
+    if isinstance(path, UrlPath):
+        raise JobError(f"{path} is a URL; only local files can be written: name a folder on this machine")
+    return path
 
 
 @contextmanager
