@@ -108,31 +108,28 @@ Side = Callable[[str, int], Taken]
 def reading(title: str, folder: Path) -> Any:
     """A table of the time each side takes for a datapoint, in order and at random; the sides take turns."""
     with sdk(folder) as asked:
-        sides: dict[str, Side] = {"stored, ours": partial(own, folder, as_stored), "by our conventions": partial(
-            own, folder, by_our_conventions)}  # fmt: skip
-        sides = sides if asked is None else {"the SDK": asked} | sides
+        sides: dict[str, Side] = {} if asked is None else {"the SDK": asked}
+        sides["stored, ours"] = partial(own, folder, every=as_stored)
+        sides["conventions"] = partial(own, folder, every=by_our_conventions)
         taken = {
             order: [{name: side(order, number) for name, side in sides.items()} for number in range(ROUNDS)]
             for order in ORDERS
         }
-    heads = [f"{order}{kind}" for order in ORDERS for kind in (", ms", ", CPU", ", SDK / ours")]
-    made = table(f"{title}: a datapoint, least of {ROUNDS}; ratios of CPU, least / median", "", "modalities", *heads)
+    made = table(f"{title}, every modality: CPU ms a datapoint (least of {ROUNDS}), SDK over ours (least / median)", "",
+                 "modalities", *(f"{order}{kind}" for order in ORDERS for kind in ("", ", ratio")))  # fmt: skip
     for name in sides:
-        cells = []
+        counts = [of[name][2] / READ for rounds in taken.values() for of in rounds]
+        cells = [f"{sum(counts) / len(counts):.1f}"]
         for rounds in taken.values():
-            cells += [
-                f"{1e3 * min(kind) / READ:.2f}" for kind in list(zip(*(of[name] for of in rounds), strict=True))[:2]
-            ]
-            cpu = [Times(tuple(of[side][1] for of in rounds)) for side in ("the SDK", name) if side in sides]
-            cells.append(cpu[0].over(cpu[-1]) if len(cpu) == 2 and name != "the SDK" else "")
-        counts = {of[name][2] / READ for rounds in taken.values() for of in rounds}
-        made.add_row(name, " or ".join(f"{count:g}" for count in sorted(counts)), *cells)
+            mine, theirs = (Times(tuple(of.get(side, of[name])[1] for of in rounds)) for side in (name, "the SDK"))
+            cells += [f"{1e3 * mine.least / READ:.2f}", "" if name == "the SDK" or asked is None else theirs.over(mine)]
+        made.add_row(name, *cells)
     if asked is None:
         made.caption = "DATAGEN_PYTHON names no interpreter of the SDK"
     return made
 
 
-def own(folder: Path, every: Callable[[Datapoint], int], order: str, number: int) -> Taken:
+def own(folder: Path, order: str, number: int, *, every: Callable[[Datapoint], int]) -> Taken:
     """A round of ours, with nothing left of earlier ones."""
     texts._tree.cache_clear()
     texts._camera.cache_clear()
