@@ -3,6 +3,7 @@
 It calls none of the package's rays; only the value types that carry the result are the package's.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from pixeltruth.manifest import (
     write_json,
 )
 from pixeltruth.modalities import TABLE, Modality, segment_map
-from pixeltruth.view import InstanceRow, View
+from pixeltruth.view import Amodal, InstanceRow, View
 
 # id, name, lower corner, upper corner, turn about z in radians, values, material id, material
 THINGS = (
@@ -66,14 +67,14 @@ def viewpoint(frame: int = 1, *, offset: tuple[float, float, float] = (0, 0, 0))
     return Viewpoint(Lens(40, 30, fx=46.0, fy=43.0, cx=18.7, cy=15.9), pose)
 
 
-def cast(camera: Viewpoint, u: np.ndarray, v: np.ndarray, *, offset=(0, 0, 0)) -> dict[str, np.ndarray]:
+def cast(camera: Viewpoint, u: np.ndarray, v: np.ndarray, *, offset=(0, 0, 0), things=THINGS) -> dict[str, np.ndarray]:
     """Depth, instance, material and world normal at pixel coordinates, by intersecting slabs."""
     lens, rotation = camera.lens, camera.world_from_camera[:3, :3]
     rays = np.stack([(u - lens.cx) / lens.fx, (v - lens.cy) / lens.fy, np.ones_like(u)], axis=-1)
     depth = np.full(u.shape, np.inf)
     found = {"instance": np.zeros(u.shape, np.uint32), "material": np.zeros(u.shape, np.uint32)}
     normal = np.zeros((*u.shape, 3))
-    for id_, _, lower, upper, turn, _, material, _ in THINGS:
+    for id_, _, lower, upper, turn, _, material, _ in things:
         c, s = np.cos(turn), np.sin(turn)
         world_from_box = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
         origin = (camera.world_from_camera[:3, 3] - offset) @ world_from_box
@@ -140,6 +141,35 @@ def instances(ids: np.ndarray) -> tuple[InstanceRow, ...]:
             materials = () if material is None else (material,)
             table.append(InstanceRow(id_, name, VALUES[id_], materials=materials, area=len(u), box=box))
     return tuple(table)
+
+
+def behind(camera: Viewpoint) -> tuple[dict[int, Amodal], np.ndarray]:
+    """What there is of each thing alone, and the bits of the masks."""
+    v, u = np.mgrid[: camera.lens.height, : camera.lens.width].astype(np.float64)
+    ids = cast(camera, u, v)["instance"]
+    alone = {thing[0]: cast(camera, u, v, things=(thing,)) for thing in THINGS}
+    near = sorted(alone, key=lambda id_: alone[id_]["depth"].min())
+    facts, bits = {}, [np.zeros(0, np.uint8)]
+    for id_, found in alone.items():
+        mask = found["instance"] == id_
+        rows, columns = np.nonzero(mask)
+        x, y, width, height = box = tuple(
+            int(n) for n in (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+        )
+        others = tuple(int(other) for other in np.unique(ids[mask]) if other not in (0, id_))
+        truncated = bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+        facts[id_] = Amodal(int(mask.sum()), box, int((ids == id_).sum()) / int(mask.sum()), truncated, others,
+                            near.index(id_) + 1)  # fmt: skip
+        bits.append(np.packbits(mask[y : y + height, x : x + width]))
+    return facts, np.concatenate(bits)
+
+
+def amodal_view(frame: int = 1) -> View:
+    """The view at a frame, with all that lies behind; its box behind another one is seen in part."""
+    whole = view(frame)
+    facts, bits = behind(whole.viewpoint)
+    rows = tuple(replace(row, amodal=facts[row.id]) for row in whole.instances)
+    return replace(whole, instances=rows, amodal_masks=bits)
 
 
 def view(frame: int = 1, *, lighting: tuple[str, ...] = ("day", "night"), offset=(0, 0, 0)) -> View:

@@ -207,6 +207,14 @@ def test_antialiased_maps_bring_their_coverage() -> None:
     assert "coverage" not in resolve_outputs(None)
 
 
+def test_columns_of_the_table_follow_the_maps_and_bring_the_map_of_ids(scene: Path) -> None:
+    assert resolve_outputs("amodal") == ("instance", "amodal")
+    assert resolve_outputs("amodal,depth,default", rgb=False)[-1] == "amodal"
+    assert "amodal" not in resolve_outputs(None)
+    made = job(scene, outputs=resolve_outputs("amodal"))
+    assert (made.maps, made.needs_light) == (("instance",), False)
+
+
 def test_keys_bring_the_maps_they_need() -> None:
     assert resolve_outputs("depth", map_by=["name"]) == ("depth", "instance")
     assert resolve_outputs("depth", map_by=["category_id"]) == ("depth", "instance")
@@ -233,6 +241,7 @@ def test_no_rgb_leaves_out_all_light(scene: Path) -> None:
         ("rgb,normal", "unknown map 'normal'; did you mean normals?"),
         ("depth,", "unknown map ''; known: rgb, "),
         ("", "unknown map ''; known: rgb, "),
+        ("amodel", "unknown map 'amodel'; did you mean amodal?"),
         ("xyzzy", "unknown map 'xyzzy'; known: rgb, "),
         ([], "nothing is listed"),
     ],

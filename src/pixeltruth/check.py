@@ -10,11 +10,12 @@ import numpy as np
 
 from pixeltruth.dataset import load
 from pixeltruth.errors import FormatError
+from pixeltruth.evidence import Evidence
 from pixeltruth.formats.native import Element, ViewFile
 from pixeltruth.formats.native.index import open_scene, scene_folders
 from pixeltruth.formats.native.layout import light_map, split
 from pixeltruth.formats.reading import CameraIndex
-from pixeltruth.laws import LAWS, Evidence
+from pixeltruth.laws import LAWS
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.problem import Problem
@@ -97,7 +98,8 @@ def _check_view(file: ViewFile, scene: SceneManifest, rows: Mapping[str, Modalit
                 yield Problem(file.path, "modalities", difference)
             elif split(name)[0] is None:
                 maps[name] = file.read(name)
-        view = Evidence(file.viewpoint, maps, rows, table=file.instances, scene=scene)
+        amodal = file.amodal_crops()
+        view = Evidence(file.viewpoint, maps, rows, table=file.instances, scene=scene, amodal=amodal)
     except FormatError as error:
         yield Problem.of(error)
         return

@@ -28,7 +28,7 @@ from pixeltruth.modalities import TABLE, Drawing, Engine, Modality
 from pixeltruth.records import Record, first_problem
 from pixeltruth.view import Value
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 DATASET_FILE = "dataset.json"
 SCENE_FILE = "scene.json"
 
@@ -300,4 +300,10 @@ def _is_newer(path: Path, raw: Any) -> bool:
     ours = [int(part) for part in FORMAT_VERSION.split(".")]
     if int(major) != ours[0]:
         raise FormatError(path, f"format_version {version}: this pixeltruth reads {ours[0]}.x; use a matching version")
-    return int(minor) > ours[1]
+    return is_newer(version)
+
+
+def is_newer(version: Any) -> bool:
+    """Whether the minor version of a "major.minor" is newer than ours."""
+    minor = str(version).partition(".")[2]
+    return minor.isdecimal() and int(minor) > int(FORMAT_VERSION.partition(".")[2])

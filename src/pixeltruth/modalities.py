@@ -80,6 +80,12 @@ TABLE: dict[str, Modality] = {
     )
 }  # fmt: skip
 
+COLUMNS: dict[str, str] = {
+    "amodal": "Each instance with everything else removed: mask, area, box, visible fraction, whether it is truncated, "
+    "who hides it, its place in the order of depth. Instances that are wholly hidden get a row too.",
+}
+"""Outputs that are no maps but columns of the instance table, and what they say; none is written by default."""
+
 ANTIALIASED = ("distance_antialiased", "depth_antialiased", "coverage")
 
 

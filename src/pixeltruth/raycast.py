@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
 
 from pixeltruth import trace
+from pixeltruth.bounds import surface_vertices
 from pixeltruth.camera import Viewpoint
 from pixeltruth.embree import MeshScene, PlacedScene
+from pixeltruth.lazy import once
 from pixeltruth.modalities import ANTIALIASED, TABLE
-from pixeltruth.opacity import opacity_tables
+from pixeltruth.opacity import OpacityTables, opacity_tables
 from pixeltruth.shading import shade_normals
 from pixeltruth.snapshot import Snapshot
 
@@ -70,6 +72,11 @@ class Caster:
         self.material_slots = _joined([mesh.material_slots for mesh in meshes], (0,), np.uint32)
         self.opacity = opacity_tables(snapshot, self.material_slots, self.geometry[3])
 
+    @once
+    def surface(self) -> Bool[np.ndarray, " v"]:
+        """Which vertices of the joined meshes are corners of a triangle that rays can meet."""
+        return surface_vertices(self.geometry)
+
     def seen_from(self, viewpoint: Viewpoint) -> "Seen":
         """Places every copy in the viewpoint's camera frame."""
         rotation = viewpoint.world_from_camera[:3, :3].T
@@ -82,12 +89,9 @@ class Seen:
     """A caster's copies placed before one camera. Safe to use from several threads at once."""
 
     def __init__(self, caster: Caster, viewpoint: Viewpoint, camera_from_object: Float64[np.ndarray, "n 3 4"]) -> None:
-        self.caster, self.viewpoint = caster, viewpoint
+        self.caster, self.viewpoint, self.camera_from_object = caster, viewpoint, camera_from_object
         self.object_from_camera = _inverse(camera_from_object)
-        snapshot = caster.snapshot
-        self._placed = (
-            PlacedScene(caster.scenes, snapshot.mesh_of_copy, camera_from_object) if len(camera_from_object) else None
-        )
+        self._placed = _Placed.of(self, np.arange(len(camera_from_object))) if len(camera_from_object) else None
 
     def trace(self, rays: Float64[np.ndarray, "h w 3"]) -> Hits:
         """What each ray from the camera centre meets first."""
@@ -95,17 +99,15 @@ class Seen:
             shape = rays.shape[:2]
             nothing = np.full(shape, np.inf), np.full(shape, trace.MISS), np.empty(shape, np.uint32)
             return Hits(rays, *nothing, np.empty((*shape, 2)))
-        along, copy, triangle, weights = trace.trace(
-            self._placed.handle,
-            rays,
-            clip=(self.viewpoint.near, self.viewpoint.far),
-            radius=self._placed.radius,
-            mesh_of_copy=self.caster.snapshot.mesh_of_copy,
-            object_from_camera=self.object_from_camera,
-            geometry=self.caster.geometry,
-            opacity=self.caster.opacity.words(),
-        )
+        along, copy, triangle, weights = self._placed.trace(self, rays)
         self._hold_out(along, copy)
+        return Hits(rays, along, copy, triangle, weights)
+
+    def trace_some(self, copies: Int64[np.ndarray, " n"], rays: Float64[np.ndarray, "h w 3"]) -> Hits:
+        """What each ray meets first of some copies, at least one, everything else removed; no holdout hides any."""
+        along, copy, triangle, weights = _Placed.of(self, copies).trace(self, rays)
+        hit = copy != trace.MISS
+        copy[hit] = copies[copy[hit]]
         return Hits(rays, along, copy, triangle, weights)
 
     def _hold_out(self, along: Float64[np.ndarray, "h w"], copy: UInt32[np.ndarray, "h w"]) -> None:
@@ -114,6 +116,34 @@ class Seen:
         if holdout.any():
             hidden = np.append(holdout, False)[np.minimum(copy, len(holdout))]
             along[hidden], copy[hidden] = np.inf, trace.MISS
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """Some copies of a caster before a camera, as the kernel wants them: a copy is known by its place among them."""
+
+    scene: PlacedScene
+    mesh_of_copy: Int64[np.ndarray, " n"]
+    object_from_camera: Float64[np.ndarray, "n 3 4"]
+    opacity: OpacityTables
+
+    @classmethod
+    def of(cls, seen: Seen, copies: Int64[np.ndarray, " n"]) -> "_Placed":
+        caster, mesh_of_copy = seen.caster, seen.caster.snapshot.mesh_of_copy[copies]
+        scene = PlacedScene(caster.scenes, mesh_of_copy, seen.camera_from_object[copies])
+        return cls(scene, mesh_of_copy, seen.object_from_camera[copies], caster.opacity.of_copies(copies))
+
+    def trace(self, seen: Seen, rays: Float64[np.ndarray, "h w 3"]) -> trace.Record:
+        return trace.trace(
+            self.scene.handle,
+            rays,
+            clip=(seen.viewpoint.near, seen.viewpoint.far),
+            radius=self.scene.radius,
+            mesh_of_copy=self.mesh_of_copy,
+            object_from_camera=self.object_from_camera,
+            geometry=seen.caster.geometry,
+            opacity=self.opacity.words(),
+        )
 
 
 def render_geometry(
@@ -141,6 +171,19 @@ def render_geometry(
         return {}
     seen = caster.seen_from(viewpoint)
     hits = seen.trace(viewpoint.lens.rays())
+    return maps_of(seen, hits, outputs, segments=segments, subsamples=subsamples)
+
+
+def maps_of(
+    seen: Seen,
+    hits: Hits,
+    outputs: Iterable[str],
+    *,
+    segments: Mapping[str, Shaped[np.ndarray, " values"]] | None = None,
+    subsamples: int = 4,
+) -> dict[str, np.ndarray]:
+    """The geometry maps of what the rays through the pixel centres met; see `render_geometry`."""
+    outputs = tuple(outputs)
     maps = {name: MAKERS[name](seen, hits) for name in outputs if name in MAKERS}
     if any(name in ANTIALIASED for name in outputs):
         maps |= {name: array for name, array in antialiased(seen, subsamples).items() if name in outputs}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.modalities import Modality
@@ -13,9 +14,34 @@ Value = bool | int | float | str | list[Any] | None
 """What a key of the instance table may hold: anything JSON can."""
 
 
+Box = tuple[int, int, int, int]
+"""COCO [x, y, width, height] in pixels, x and y the indices of the leftmost and topmost pixel."""
+
+
+@dataclass(frozen=True)
+class Amodal:
+    """An instance with everything else removed from the scene, within the picture.
+
+    Attributes:
+        amodal_area: Pixels whose ray meets it then.
+        amodal_box: COCO box of those pixels; None where there are none.
+        visible_fraction: Visible over amodal pixels, 0 to 1; None where there are no amodal pixels.
+        truncated: A corner of its triangles lies beyond the picture, or nearer than the near clip plane.
+        occluded_by: Ids of the instances that are seen at its amodal pixels instead of it, ascending.
+        depth_order: 1 for the instance whose nearest amodal depth is the least, and so on; None without amodal pixels.
+    """
+
+    amodal_area: int
+    amodal_box: Box | None
+    visible_fraction: float | None
+    truncated: bool
+    occluded_by: tuple[int, ...]
+    depth_order: int | None
+
+
 @dataclass(frozen=True)
 class InstanceRow:
-    """One visible instance of a view.
+    """One instance of a view: a visible one; where the job asks for more, also one that is hidden.
 
     Attributes:
         id: The value in the `instance` map, at least 1.
@@ -23,7 +49,9 @@ class InstanceRow:
         values: The job's `map_by` keys and what they are for this instance.
         materials: Names of the materials on its surfaces, sorted.
         area: Visible pixels.
-        box: COCO [x, y, width, height] in pixels, x the index of the leftmost pixel.
+        box: COCO [x, y, width, height] in pixels, x the index of the leftmost pixel; None where no pixel is visible.
+        amodal: What there is of it behind others, None where the job does not ask; its fields are attributes of the
+            row as well.
     """
 
     id: int
@@ -31,13 +59,15 @@ class InstanceRow:
     values: Mapping[str, Value]
     materials: tuple[str, ...]
     area: int
-    box: tuple[int, int, int, int]
+    box: Box | None
+    amodal: Amodal | None = None
 
-    def __getattr__(self, key: str) -> Value:
-        values: Mapping[str, Value] = self.__dict__.get("values", {})
-        if key in values:
-            return values[key]
-        raise AttributeError(f"instance has no {key!r}; it has id, name, materials, area, box, {', '.join(values)}")
+    def __getattr__(self, key: str) -> Any:
+        amodal = self.__dict__.get("amodal")
+        known: dict[str, Value] = {**(vars(amodal) if amodal else {}), **self.__dict__.get("values", {})}
+        if key in known:
+            return known[key]
+        raise AttributeError(f"instance has no {key!r}; it has id, name, materials, area, box, {', '.join(known)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +79,10 @@ class View:
         rows: The table row of every map, by name, in the order they are written.
         arrays: The geometry maps, by name.
         lighting: Light maps by lighting name, then by modality name.
-        instances: Every instance with at least one visible pixel, sorted by id.
+        instances: Every instance with at least one visible pixel, and what else the job asks for, sorted by id.
         metadata: JSON-able facts: camera name, frame, noise seed.
+        amodal_masks: Of the instances that have an amodal box, in their order: bits as in `pixeltruth.masks`. None
+            where the job does not ask.
     """
 
     viewpoint: Viewpoint
@@ -59,3 +91,4 @@ class View:
     lighting: Mapping[str, Mapping[str, np.ndarray]]
     instances: tuple[InstanceRow, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    amodal_masks: UInt8[np.ndarray, " n"] | None = None

@@ -205,7 +205,7 @@ def _darkness(stage: Stage, census: Census) -> list[ReportEntry]:
 
 def _built_in(stage: Stage) -> tuple[ModalityEntry, ...]:
     opaque = not stage.scene.render.film_transparent
-    return tuple(ModalityEntry.of(TABLE[name]) for name in stage.job.outputs if not (name == "alpha" and opaque))
+    return tuple(ModalityEntry.of(TABLE[name]) for name in stage.job.maps if not (name == "alpha" and opaque))
 
 
 def _and_more(count: int) -> str:

@@ -12,10 +12,10 @@ from pixeltruth.blender.census import LIGHTING
 from pixeltruth.blender.inventory import Inventory, take_inventory
 from pixeltruth.blender.plan import PlannedView
 from pixeltruth.blender.stage import Stage
-from pixeltruth.derive import instance_extents
 from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.raycast import Caster, maps_of
+from pixeltruth.run.instances import instance_table
 from pixeltruth.view import InstanceRow, View
 
 Maps = Mapping[str, np.ndarray]
@@ -105,22 +105,26 @@ class ViewMaker:
 
     def write(self, shot: Shot, folder: str, light: Maps) -> Path:
         """Casts a view's geometry and writes its file, whole or not at all; returns the file's path."""
-        view, job, segments = shot.views[folder], self.job, shot.inventory.segments
-        arrays = render_geometry(shot.caster, view.viewpoint, job.outputs, segments=segments, subsamples=job.subsamples)
+        view = shot.views[folder]
         metadata = {"camera": view.name, "frame": view.frame}
         if light:
             metadata |= {"noise_seed": self.seed(view), "device": self.device}
-        instances = _instance_rows(shot.inventory, arrays["instance"]) if "instance" in arrays else ()
         path = self.place.folder / folder / view_file(view.frame)
         path.parent.mkdir(parents=True, exist_ok=True)
         lighting = {LIGHTING: light} if light else {}
-        native.write_view(path, View(view.viewpoint, self.rows, arrays, lighting, instances, metadata), codec=job.codec)
+        arrays, instances, masks = self._labels(shot, view)
+        whole = View(view.viewpoint, self.rows, arrays, lighting, instances, metadata, masks)
+        native.write_view(path, whole, codec=self.job.codec)
         return path
 
-
-def _instance_rows(inventory: Inventory, ids: np.ndarray) -> tuple[InstanceRow, ...]:
-    rows = []
-    for id_, area, (x, y, w, h) in zip(*(part.tolist() for part in instance_extents(ids)), strict=True):
-        owner = inventory.instances[id_]
-        rows.append(InstanceRow(id_, owner.name, owner.values, owner.materials, area, (x, y, w, h)))
-    return tuple(rows)
+    def _labels(self, shot: Shot, view: PlannedView) -> tuple[Maps, tuple[InstanceRow, ...], np.ndarray | None]:
+        """The geometry maps of a view, its instance table and the bits of its amodal masks."""
+        job, segments = self.job, shot.inventory.segments
+        if not any(entry.engine == "rays" for entry in self.entries):
+            return {}, (), None
+        seen = shot.caster.seen_from(view.viewpoint)
+        hits = seen.trace(view.viewpoint.lens.rays())
+        arrays = maps_of(seen, hits, job.maps, segments=segments, subsamples=job.subsamples)
+        if "instance" not in arrays:
+            return arrays, (), None
+        return arrays, *instance_table(shot.inventory, arrays["instance"], (seen, hits), wanted=job.outputs)

@@ -94,6 +94,10 @@ class NativeReader(Reader):
         """The pixels of every visible instance of that name, or of that category where the job has their names."""
         return mask_of_name(self, name)
 
+    def amodal_mask(self, id_: int) -> Bool[np.ndarray, "h w"]:
+        """The pixels of an instance with everything else removed."""
+        return self._file.amodal_mask(id_)
+
     def problems(self) -> Iterator[Problem]:
         """Why the file cannot be read, if it cannot."""
         try:
