@@ -18,6 +18,7 @@ from pixeltruth.manifest import (
     InstanceEntry,
     MaterialEntry,
     ModalityEntry,
+    PartEntry,
     ReportEntry,
     SceneManifest,
     SourceFile,
@@ -26,7 +27,7 @@ from pixeltruth.manifest import (
     write_json,
 )
 from pixeltruth.modalities import TABLE, Modality, segment_map
-from pixeltruth.view import Amodal, InstanceRow, View
+from pixeltruth.view import Amodal, Box3d, InstanceRow, View
 
 # id, name, lower corner, upper corner, turn about z in radians, values, material id, material
 THINGS = (
@@ -45,12 +46,12 @@ SHARP = ("depth", "distance", "normals", "position", "instance", "material")
 ANTIALIASED = ("distance_antialiased", "depth_antialiased", "coverage")
 
 
-def rows() -> dict[str, Modality]:
+def rows(more: tuple[str, ...] = ()) -> dict[str, Modality]:
     """Every modality of the dataset."""
     keys = [
         segment_map(key, [background, *(values[key] for values in VALUES.values())]) for key, background in KEYS.items()
     ]
-    names = ("rgb", *SHARP, *ANTIALIASED)
+    names = ("rgb", *SHARP, *more, *ANTIALIASED)
     return {row.name: row for row in (*(TABLE[name] for name in names), *keys)}
 
 
@@ -170,6 +171,71 @@ def amodal_view(frame: int = 1) -> View:
     facts, bits = behind(whole.viewpoint)
     rows = tuple(replace(row, amodal=facts[row.id]) for row in whole.instances)
     return replace(whole, instances=rows, amodal_masks=bits)
+
+
+MORE = ("part", "uv", "nocs", "occlusion_boundary")
+PARTS = (
+    PartEntry(id=1, name="ground", key=("ground",), instance=1, path=()),
+    PartEntry(id=2, name="box", key=("box",), instance=2, path=("lid", "knob")),
+    PartEntry(id=3, name="box.001", key=("box.001",), instance=7, path=("lid",)),
+)
+
+
+def labelled_view(frame: int = 1) -> View:
+    """The view with all that can be said of instances: boxes in 3D, parts, object coordinates."""
+    whole = amodal_view(frame)
+    ids, position = whole.arrays["instance"], cast_points(whole.viewpoint)
+    nocs, found = np.full(position.shape, np.nan), []
+    for row, (id_, _, lower, upper, turn, *_) in zip(whole.instances, THINGS, strict=True):
+        c, s = np.cos(turn), np.sin(turn)
+        pose, box = np.eye(4), np.eye(4)
+        pose[:2, :2] = [[c, -s], [s, c]]
+        box[:3, :3] = pose[:3, :3]
+        box[:3, 3] = pose[:3, :3] @ np.add(lower, upper) / 2
+        size = np.subtract(upper, lower).astype(np.float64)
+        here = ids == id_
+        nocs[here] = (position[here] - box[:3, 3]) @ box[:3, :3] / np.linalg.norm(size) + 0.5
+        found.append(replace(row, box3d=Box3d(box, size, pose)))
+    maps = {"part": np.select([ids == 2, ids == 7], [2, 3], ids), "uv": nocs[..., :2], "nocs": nocs,
+            "occlusion_boundary": _boundary(ids, cast_depth(whole.viewpoint))}  # fmt: skip
+    table = rows(MORE)
+    arrays = {**whole.arrays, **{name: array.astype(table[name].dtype) for name, array in maps.items()}}
+    return replace(whole, rows=table, arrays=arrays, instances=tuple(found))
+
+
+def _boundary(ids: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    found = np.zeros(ids.shape, bool)
+    for v, u in np.ndindex(ids.shape):
+        for y, x in ((v - 1, u), (v + 1, u), (v, u - 1), (v, u + 1)):
+            if 0 <= y < ids.shape[0] and 0 <= x < ids.shape[1]:
+                found[v, u] |= ids[v, u] != ids[y, x] and depth[y, x] > depth[v, u]
+    return found
+
+
+def cast_depth(camera: Viewpoint) -> np.ndarray:
+    """Depth of every pixel in float64."""
+    v, u = np.mgrid[: camera.lens.height, : camera.lens.width].astype(np.float64)
+    return cast(camera, u, v)["depth"]
+
+
+def cast_points(camera: Viewpoint) -> np.ndarray:
+    """World points of every pixel in float64, NaN where nothing is hit."""
+    v, u = np.mgrid[: camera.lens.height, : camera.lens.width].astype(np.float64)
+    seen = cast(camera, u, v)
+    points = seen["rays"] * np.where(seen["instance"] > 0, seen["depth"], np.nan)[..., None]
+    return points @ camera.world_from_camera[:3, :3].T + camera.world_from_camera[:3, 3]
+
+
+def write_labelled_dataset(root: Path) -> Path:
+    """A dataset of one view with all that can be said of instances."""
+    whole = labelled_view()
+    write_dataset(root, frames=(1,))
+    entries = tuple(ModalityEntry.of(row) for row in whole.rows.values())
+    write_json(root / "dataset.json", dataset_manifest().model_copy(update={"modalities": entries}))
+    scene = root / scene_folder(1)
+    write_json(scene / "scene.json", scene_manifest(frames=(1,)).model_copy(update={"parts": PARTS}))
+    native.write_view(scene / "camera_1" / view_file(1), whole)
+    return root
 
 
 def view(frame: int = 1, *, lighting: tuple[str, ...] = ("day", "night"), offset=(0, 0, 0)) -> View:

@@ -178,7 +178,7 @@ class TestDatapoint:
         from tests.synthetic import one_map
 
         native.write_view(tmp_path / "view.h5", one_map(np.ones((2, 2), bool), name="path"))
-        point = Datapoint(NativeReader(tmp_path / "view.h5", None, {}, camera="a", frame=1))
+        point = Datapoint(NativeReader(tmp_path / "view.h5", None, {}, camera="a", frame=1, classes={}))
         assert point.path == tmp_path / "view.h5"
         assert point["path"].all()
 

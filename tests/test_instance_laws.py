@@ -104,3 +104,70 @@ def test_a_hidden_row_that_has_pixels_or_a_visible_one_that_has_none(root: Path)
     rows = (*view.instances[:2], dataclasses.replace(view.instances[2], area=0, box=None))
     native.write_view(root / FILE, dataclasses.replace(view, instances=rows))
     assert laws(root) == {"ids", "extents", "amodal", "amodal masks"}
+
+
+class TestLabels:
+    """Laws of 3D boxes, object coordinates, parts, boundaries and UV coordinates."""
+
+    ON_BOX, ON_NOTHING = (17, 17), (2, 2)
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        return synthetic.write_labelled_dataset(tmp_path / "boxes")
+
+    def spoil(self, root: Path, change: Callable[[dict[str, np.ndarray]], object]) -> set[str]:
+        view = synthetic.labelled_view()
+        maps = {name: array.copy() for name, array in view.arrays.items()}
+        change(maps)
+        native.write_view(root / FILE, dataclasses.replace(view, arrays=maps))
+        return laws(root)
+
+    def test_an_exact_view_breaks_no_law(self, root: Path) -> None:
+        assert check(root) == []
+
+    @pytest.mark.parametrize(
+        ("name", "where", "value", "law"),
+        [
+            ("nocs", ON_BOX, (0.5, 0.5, 0.5), {"box3d"}),
+            ("nocs", ON_BOX, np.nan, {"hits", "box3d"}),
+            ("nocs", ON_NOTHING, 0.5, {"hits"}),
+            ("part", ON_BOX, 3, {"parts"}),
+            ("part", ON_BOX, 9, {"parts"}),
+            ("part", ON_BOX, 0, {"hits"}),
+            ("uv", (*ON_BOX, 0), np.nan, {"uv"}),
+            ("uv", (*ON_BOX, 1), np.inf, {"uv"}),
+            ("uv", ON_NOTHING, 0.5, {"uv"}),
+            ("occlusion_boundary", ON_BOX, True, {"boundaries"}),
+            ("occlusion_boundary", ON_NOTHING, True, {"boundaries"}),
+        ],
+        ids=str,
+    )
+    def test_one_wrong_number_breaks_its_law(
+        self, root: Path, name: str, where: tuple[int, ...], value: object, law: set[str]
+    ) -> None:
+        assert self.spoil(root, lambda maps: maps[name].__setitem__(where, value)) == law
+
+    def test_a_missing_boundary(self, root: Path) -> None:
+        first = tuple(np.argwhere(synthetic.labelled_view().arrays["occlusion_boundary"])[0])
+        assert self.spoil(root, lambda maps: maps["occlusion_boundary"].__setitem__(first, False)) == {"boundaries"}
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            ({"size": np.array([2.0, 2.0, 1.9])}, "is seen outside its 3D box"),
+            ({"world_from_box": np.diag([1.0, 1, -1, 1])}, "is not a rotation and a translation"),
+            ({"world_from_box": np.diag([2.0, 1, 1, 1])}, "is not a rotation and a translation"),
+            ({"world_from_box": np.eye(4)}, "is seen outside its 3D box"),
+        ],
+        ids=str,
+    )
+    def test_a_box_that_is_none(self, root: Path, change: dict[str, Any], problem: str) -> None:
+        view = synthetic.labelled_view()
+        rows = [
+            dataclasses.replace(row, box3d=dataclasses.replace(row.box3d, **change)) if row.id == 2 else row
+            for row in view.instances
+        ]
+        native.write_view(root / FILE, dataclasses.replace(view, instances=tuple(rows)))
+        found = check(root)
+        assert {problem.law for problem in found} == {"box3d"}
+        assert problem in found[0].message

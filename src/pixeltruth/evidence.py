@@ -74,6 +74,8 @@ HIT: dict[str, Callable[[np.ndarray], Mask]] = {
     "distance": lambda distance: ~np.isposinf(distance),
     "position": lambda position: ~np.isnan(position).all(axis=-1),
     "material": lambda ids: ids != 0,
+    "part": lambda ids: ids != 0,
+    "nocs": lambda places: ~np.isnan(places).all(axis=-1),
     "normals": lambda normals: (normals != 0).any(axis=-1),
 }
 

@@ -239,7 +239,9 @@ def resolve_outputs(
         wanted |= {name for name, row in TABLE.items() if row.default and (rgb or row.engine != "cycles")}
     if wanted & set(ANTIALIASED):
         wanted.add("coverage")
-    if wanted & set(COLUMNS):
+    if "nocs" in wanted:
+        wanted.add("box3d")
+    if wanted & {*COLUMNS, "part"}:
         wanted.add("instance")
     for key in map_by:
         wanted.add(key if key in BUILT_IN_MAPS else "instance")

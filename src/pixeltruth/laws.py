@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from pixeltruth.evidence import FLOAT64_NOISE, HALF_ULP, HIT, Evidence, ids_in, listed_ids, named, pixels
-from pixeltruth.instance_laws import amodal_facts_agree, amodal_masks_are_those_of_the_table
+from pixeltruth.instance_laws import (
+    amodal_facts_agree,
+    amodal_masks_are_those_of_the_table,
+    boundaries_are_where_something_farther_begins,
+    boxes_hold_what_is_seen,
+    parts_belong_to_their_instances,
+    uvs_are_two_numbers_or_none,
+)
 from pixeltruth.modalities import TABLE
 
 UNIT_TOLERANCE = 1e-5
@@ -214,6 +221,14 @@ LAWS: tuple[Law, ...] = (
     Law("extents", areas_and_boxes_fit, ("instance",)),
     Law("amodal", amodal_facts_agree),
     Law("amodal masks", amodal_masks_are_those_of_the_table, ("instance",)),
+    Law("box3d", boxes_hold_what_is_seen, ("instance", ("depth", "distance"))),
+    Law("parts", parts_belong_to_their_instances, ("part", "instance")),
+    Law(
+        "boundaries",
+        boundaries_are_where_something_farther_begins,
+        ("occlusion_boundary", "instance", ("depth", "distance")),
+    ),
+    Law("uv", uvs_are_two_numbers_or_none, ("uv",)),
     Law("table", table_agrees_with_the_scene),
     Law("values", key_maps_are_the_values_of_instances, ("instance",)),
     Law("materials", materials_are_those_of_the_scene, ("material",)),

@@ -73,6 +73,14 @@ class Caster:
         self.opacity = opacity_tables(snapshot, self.material_slots, self.geometry[3])
 
     @once
+    def uvs(self) -> Float32[np.ndarray, "t 3 2"]:
+        """The UV map that renders use by default, of each triangle of the joined meshes; NaN where there is none."""
+        nothing = np.full((1, 3, 2), np.nan, dtype=np.float32)
+        meshes = self.snapshot.meshes
+        found = [mesh.uvs.get("", nothing.repeat(len(mesh.triangles), axis=0)) for mesh in meshes]
+        return _joined(found, (0, 3, 2), np.float32)
+
+    @once
     def surface(self) -> Bool[np.ndarray, " v"]:
         """Which vertices of the joined meshes are corners of a triangle that rays can meet."""
         return surface_vertices(self.geometry)
@@ -277,6 +285,16 @@ def _material(seen: Seen, hits: Hits) -> UInt32[np.ndarray, "h w"]:
     return material
 
 
+def _occlusion_boundary(seen: Seen, hits: Hits) -> Bool[np.ndarray, "h w"]:
+    owner, along = _instance(seen, hits), hits.along
+    found = np.zeros(owner.shape, dtype=bool)
+    for here, there in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        other = owner[here] != owner[there]
+        found[here] |= other & (along[there] > along[here])
+        found[there] |= other & (along[here] > along[there])
+    return found
+
+
 MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "depth": _depth,
     "distance": _distance,
@@ -284,10 +302,12 @@ MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "position": _position,
     "instance": _instance,
     "material": _material,
+    "occlusion_boundary": _occlusion_boundary,
 }
 """The function that makes each modality of one ray per pixel; the antialiased ones share a pass of their own."""
+_FROM_MORE = {"part", "uv", "nocs"}  # by copy as the segment maps are, and made in `coordinates`
 
-assert set(MAKERS) | set(ANTIALIASED) == {name for name, row in TABLE.items() if row.engine == "rays"}
+assert set(MAKERS) | set(ANTIALIASED) | _FROM_MORE == {name for name, row in TABLE.items() if row.engine == "rays"}
 
 
 def _joined(arrays: list[np.ndarray], empty: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.modalities import Modality
@@ -39,6 +39,39 @@ class Amodal:
     depth_order: int | None
 
 
+@dataclass(frozen=True, eq=False)
+class Box3d:
+    """The oriented box about all surfaces of an instance, seen or not, and where its owner is.
+
+    Attributes:
+        world_from_box: Rigid, float64: the axes of the owner's frame (without its scale; right-handed) and the middle
+            of the box, metres.
+        size: Full lengths along these axes, metres.
+        world_from_object: The owner's own transform, scale and shear included.
+    """
+
+    world_from_box: Float64[np.ndarray, "4 4"]
+    size: Float64[np.ndarray, "3"]
+    world_from_object: Float64[np.ndarray, "4 4"]
+
+    def __post_init__(self) -> None:
+        for array in (self.world_from_box, self.size, self.world_from_object):
+            array.setflags(write=False)
+
+    @property
+    def corners(self) -> Float64[np.ndarray, "8 3"]:
+        """The corners in the world; x changes slowest, z fastest."""
+        signs = np.stack(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5], indexing="ij"), axis=-1).reshape(-1, 3)
+        return (signs * self.size) @ self.world_from_box[:3, :3].T + self.world_from_box[:3, 3]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Box3d) and all(
+            np.array_equal(ours, theirs) for ours, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
+
+
 @dataclass(frozen=True)
 class InstanceRow:
     """One instance of a view: a visible one; where the job asks for more, also one that is hidden.
@@ -52,6 +85,7 @@ class InstanceRow:
         box: COCO [x, y, width, height] in pixels, x the index of the leftmost pixel; None where no pixel is visible.
         amodal: What there is of it behind others, None where the job does not ask; its fields are attributes of the
             row as well.
+        box3d: Its box in the world and its owner's pose, None where the job does not ask or it has no surface.
     """
 
     id: int
@@ -61,6 +95,7 @@ class InstanceRow:
     area: int
     box: Box | None
     amodal: Amodal | None = None
+    box3d: Box3d | None = None
 
     def __getattr__(self, key: str) -> Any:
         amodal = self.__dict__.get("amodal")

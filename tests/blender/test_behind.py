@@ -5,11 +5,7 @@ import pytest
 
 import oracle
 from blender.arrange import add_instance, add_material, collect
-from blender.build import add_box, add_mesh, corners_of, job_for, save, staged
-from pixeltruth.check import check
-from pixeltruth.dataset import load
-from pixeltruth.manifest import DatasetManifest, write_json
-from pixeltruth.run.views import Place, ViewMaker
+from blender.build import add_box, add_mesh, corners_of, job_for, save, written
 
 pytestmark = pytest.mark.blender
 
@@ -21,22 +17,6 @@ def camera(offset=(0, 0, 0)):
     """fx != fy, rolled and tilted, about 9 m away."""
     pose = oracle.placement(np.add((5.0, -7.0, 4.0), offset), (1.1, 0.15, 0.65)) @ np.diag([1.0, -1, -1, 1])
     return oracle.Pinhole(160, 120, 190.0, 150.0, 71.3, 64.8, pose)
-
-
-def written(job, frame=None):
-    """The first view of a job's first camera, written as a worker does, checked and opened."""
-    scene = staged(job, frame)
-    rows = scene.plan.rows
-    maker = ViewMaker(scene.stage, scene.plan.manifest, rows, place=Place(1, job.output / "scene_00001", job.output),
-                      device=None)  # fmt: skip
-    job.output.mkdir(parents=True)
-    write_json(job.output / "dataset.json", DatasetManifest(
-        generator="test", blender=scene.stage.blender, root_seed=0, jobs=(), modalities=rows))  # fmt: skip
-    (job.output / "scene_00001").mkdir()
-    write_json(job.output / "scene_00001" / "scene.json", scene.plan.manifest)
-    maker.write(maker.shoot(scene.moment.frame), scene.plan.manifest.cameras[0].folder, {})
-    assert check(job.output) == []
-    return load(job.output)[0]
 
 
 def alone(eye, corners):

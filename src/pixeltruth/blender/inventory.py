@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float64, Shaped, UInt32
 
 from pixeltruth.blender.owners import Owner
 from pixeltruth.blender.snapshot import slot_table
@@ -25,11 +25,13 @@ class Inventory:
         snapshot: Geometry ready for the rays.
         instances: By id.
         segments: For each map of a key its value by copy of the snapshot, then the background's.
+        poses: Where the owner of each instance is, `world_from_object`; empty where the job does not ask.
     """
 
     snapshot: Snapshot
     instances: Mapping[int, Instance]
     segments: Mapping[str, Shaped[np.ndarray, " values"]]
+    poses: Mapping[int, Float64[np.ndarray, "4 4"]]
 
 
 def take_inventory(moment: Moment, manifest: SceneManifest, rows: Sequence[ModalityEntry]) -> Inventory:
@@ -50,7 +52,29 @@ def take_inventory(moment: Moment, manifest: SceneManifest, rows: Sequence[Modal
     segments = {
         row.name: _segment(row, instances, id_of_copy, frame=moment.frame) for row in rows if row.name not in TABLE
     }
-    return Inventory(_snapshot(moment, id_of_copy, manifest), instances, segments)
+    if any(row.name == "part" for row in rows):
+        segments["part"] = _parts(moment, manifest)
+    return Inventory(_snapshot(moment, id_of_copy, manifest), instances, segments, _poses(moment, owners))
+
+
+def _parts(moment: Moment, manifest: SceneManifest) -> UInt32[np.ndarray, " values"]:
+    """The part of each copy, then 0 for the background."""
+    ids, holdouts = {entry.key: entry.id for entry in manifest.parts}, moment.owners.of_copy
+    keys = [None if owner is None else copy.chain[0].key
+            for copy, owner in zip(moment.survey.copies, holdouts, strict=True)]  # fmt: skip
+    if new := [key for key in keys if key is not None and key not in ids]:
+        raise _drifted(moment.frame, f"part {new[0][-1]!r} is new")
+    return np.array([*(0 if key is None else ids[key] for key in keys), 0], dtype=np.uint32)
+
+
+def _poses(moment: Moment, ids: Mapping[Key, int]) -> dict[int, Float64[np.ndarray, "4 4"]]:
+    """The pose of each instance; of several owners of one id that of the first, as its name is."""
+    poses: dict[int, Float64[np.ndarray, "4 4"]] = {}
+    for key in sorted(moment.owners.by_key, key=lambda key: [str(part) for part in key]):
+        pose = moment.owners.by_key[key].node.world_from_object
+        if pose is not None:
+            poses.setdefault(ids[key], pose)
+    return poses
 
 
 def _id_of(owner: Owner, ids: Mapping[Key, int], frame: int) -> int:

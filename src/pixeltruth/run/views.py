@@ -9,31 +9,19 @@ import numpy as np
 
 from pixeltruth.blender import cycles
 from pixeltruth.blender.census import LIGHTING
-from pixeltruth.blender.inventory import Inventory, take_inventory
+from pixeltruth.blender.inventory import take_inventory
 from pixeltruth.blender.plan import PlannedView
 from pixeltruth.blender.stage import Stage
+from pixeltruth.boxes3d import boxes_3d
+from pixeltruth.coordinates import nocs_map, uv_map
 from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
 from pixeltruth.raycast import Caster, maps_of
 from pixeltruth.run.instances import instance_table
+from pixeltruth.run.shot import Shot
 from pixeltruth.view import InstanceRow, View
 
 Maps = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Shot:
-    """A scene at one frame, ready for every camera.
-
-    Attributes:
-        views: Its views by the folder of their camera.
-        inventory: What is in it.
-        caster: Its geometry before the rays.
-    """
-
-    views: Mapping[str, PlannedView]
-    inventory: Inventory
-    caster: Caster
 
 
 @dataclass(frozen=True)
@@ -87,7 +75,9 @@ class ViewMaker:
         moment = self.stage.at(frame)
         inventory = take_inventory(moment, self.manifest, self.entries)
         views = {self._folders[view.name]: view for view in moment.views if view.name in self._folders}
-        return Shot(views, inventory, Caster(inventory.snapshot))
+        caster = Caster(inventory.snapshot)
+        boxes = boxes_3d(caster, inventory.poses) if "box3d" in self.job.outputs else {}
+        return Shot(views, inventory, caster, boxes)
 
     def light(self, view: PlannedView) -> Maps:
         """Renders a view's light maps; empty where the job has none."""
@@ -125,6 +115,10 @@ class ViewMaker:
         seen = shot.caster.seen_from(view.viewpoint)
         hits = seen.trace(view.viewpoint.lens.rays())
         arrays = maps_of(seen, hits, job.maps, segments=segments, subsamples=job.subsamples)
+        if "uv" in job.maps:
+            arrays["uv"] = uv_map(seen, hits)
+        if "nocs" in job.maps:
+            arrays["nocs"] = nocs_map(seen, hits, shot.boxes)
         if "instance" not in arrays:
             return arrays, (), None
-        return arrays, *instance_table(shot.inventory, arrays["instance"], (seen, hits), wanted=job.outputs)
+        return arrays, *instance_table(shot, arrays["instance"], (seen, hits), wanted=job.outputs)

@@ -8,15 +8,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from pixeltruth.manifest import Id, KeyValue, strict_json
 from pixeltruth.records import Number, Record, first_problem
-from pixeltruth.view import Amodal, InstanceRow
+from pixeltruth.view import Amodal, Box3d, InstanceRow
 
 _Count = Annotated[int, Field(strict=True, ge=0)]
 _Box = tuple[_Count, _Count, _Count, _Count]
+_Length = Annotated[Number, Field(ge=0)]
+_Row = tuple[Number, Number, Number, Number]
 _AMODAL = tuple(field.name for field in fields(Amodal))
+
+
+_Matrix = tuple[_Row, _Row, _Row, _Row]
+
+
+class _Box3d(Record):
+    """A 3D box in the JSON text."""
+
+    world_from_box: _Matrix
+    size: tuple[_Length, _Length, _Length]
+    world_from_object: _Matrix
+
+    def box(self) -> Box3d:
+        return Box3d(*(np.array(value, dtype=np.float64) for value in vars(self).values()))
 
 
 class _Entry(Record):
@@ -34,6 +51,7 @@ class _Entry(Record):
     truncated: Annotated[bool, Field(strict=True)] = False
     occluded_by: tuple[Id, ...] = ()
     depth_order: Annotated[int, Field(strict=True, ge=1)] | None = None
+    box3d: _Box3d | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> "_Entry":
@@ -48,7 +66,8 @@ class _Entry(Record):
     def row(self) -> InstanceRow:
         facts = {name: getattr(self, name) for name in _AMODAL if name in self.model_fields_set}
         amodal = Amodal(**facts) if facts else None
-        return InstanceRow(self.id, self.name, self.values, self.materials, self.area, self.box, amodal)
+        box3d = None if self.box3d is None else self.box3d.box()
+        return InstanceRow(self.id, self.name, self.values, self.materials, self.area, self.box, amodal, box3d)
 
 
 _TABLE = TypeAdapter(list[_Entry])
@@ -115,6 +134,7 @@ def _plain(row: InstanceRow) -> dict[str, Any]:
         "area": row.area,
         "box": row.box,
         **(vars(row.amodal) if row.amodal else {}),
+        **({"box3d": {name: array.tolist() for name, array in vars(row.box3d).items()}} if row.box3d else {}),
     }
 
 
