@@ -196,7 +196,7 @@ def labelled_view(frame: int = 1) -> View:
         here = ids == id_
         nocs[here] = (position[here] - box[:3, 3]) @ box[:3, :3] / np.linalg.norm(size) + 0.5
         found.append(replace(row, box3d=Box3d(box, size, pose)))
-    maps = {"part": np.select([ids == 2, ids == 7], [2, 3], ids), "uv": nocs[..., :2], "nocs": nocs,
+    maps = {"part": np.select([ids == 2, ids == 7], [2, 3], ids.astype(np.int64)), "uv": nocs[..., :2], "nocs": nocs,
             "occlusion_boundary": _boundary(ids, cast_depth(whole.viewpoint))}  # fmt: skip
     table = rows(MORE)
     arrays = {**whole.arrays, **{name: array.astype(table[name].dtype) for name, array in maps.items()}}

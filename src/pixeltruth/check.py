@@ -10,12 +10,10 @@ import numpy as np
 
 from pixeltruth.dataset import load
 from pixeltruth.errors import FormatError
-from pixeltruth.evidence import Evidence
 from pixeltruth.formats.native import Element, ViewFile
 from pixeltruth.formats.native.index import open_scene, scene_folders
 from pixeltruth.formats.native.layout import light_map, split
 from pixeltruth.formats.reading import CameraIndex
-from pixeltruth.laws import LAWS
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.problem import Problem
@@ -90,6 +88,9 @@ def _check_camera(camera: CameraIndex, scene: SceneManifest, rows: Mapping[str, 
 
 
 def _check_view(file: ViewFile, scene: SceneManifest, rows: Mapping[str, Modality]) -> Iterator[Problem]:
+    from pixeltruth.evidence import Evidence  # whoever reads a dataset needs no laws
+    from pixeltruth.laws import LAWS
+
     maps: dict[str, np.ndarray] = {}
     try:
         file.verify()
