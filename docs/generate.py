@@ -72,7 +72,8 @@ def _rows(lines: list[list[str]]) -> str:
 
 def _cells(row: Modality) -> list[str]:
     shape = f"(height, width, {row.channels})" if row.channels else "(height, width)"
-    background = "none" if row.engine == "cycles" and math.isnan(row.background) else f"{row.background:g}"
+    none = math.isnan(row.background) and (row.engine == "cycles" or row.frame == "image" or row.dtype == "bool")
+    background = "none" if none else f"{row.background:g}"
     default = "yes" if row.default else ""
     return [f"`{row.name}`", row.dtype, shape, row.unit, row.frame, background, row.engine, default, row.doc]
 

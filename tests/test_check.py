@@ -328,7 +328,7 @@ def view_of_rounding(seed: int, far: float) -> View:
 
 @given(seed=st.integers(0, 2**32), far=st.sampled_from([0.0, 1.0, 1e3, 1e6]))
 def test_the_bounds_hold_for_exact_numbers_rounded_once(seed: int, far: float) -> None:
-    from pixeltruth.evidence import Evidence
+    from pixeltruth.laws import Evidence
 
     view = view_of_rounding(seed, far)
     evidence = Evidence(view.viewpoint, view.arrays, view.rows, table=view.instances, scene=synthetic.scene_manifest())

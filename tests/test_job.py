@@ -21,6 +21,7 @@ from pixeltruth.options import parse_light
 from pixeltruth.poses import camera_poses
 
 POSE = np.eye(4)
+VALIDITY = ("flow_forward_valid", "flow_backward_valid")
 
 
 @pytest.fixture
@@ -54,6 +55,7 @@ def full(scene: Path) -> Job:
         device="cpu",
         seed=0,
         frames=(-3,),
+        as_sequence=True,
         strict=True,
         subsamples=2,
         codec="gzip",
@@ -198,7 +200,7 @@ def test_outputs_are_a_set_in_the_order_of_the_table(names: set[str], random: An
     assert list(resolved) == [name for name in (*TABLE, *COLUMNS) if name in resolved]
     assert names - {"default"} <= set(resolved)
     extra = set(resolved) - names
-    companions = {"coverage", "instance", "box3d"}
+    companions = {"coverage", "instance", "box3d", *VALIDITY}
     assert all(TABLE[name].default and "default" in names for name in extra - companions)
 
 
@@ -218,6 +220,13 @@ def test_columns_of_the_table_follow_the_maps_and_bring_the_map_of_ids(scene: Pa
     assert resolve_outputs("uv,occlusion_boundary") == ("uv", "occlusion_boundary")
     made = job(scene, outputs=resolve_outputs("amodal"))
     assert (made.maps, made.needs_light) == (("instance",), False)
+
+
+def test_flow_brings_its_validity() -> None:
+    assert resolve_outputs("flow_backward") == ("flow_backward", "flow_backward_valid")
+    assert resolve_outputs("flow_forward_valid") == ("flow_forward_valid",)
+    assert resolve_outputs("scene_flow_forward") == ("scene_flow_forward",)
+    assert not set(VALIDITY) & set(resolve_outputs(None))
 
 
 def test_keys_bring_the_maps_they_need() -> None:

@@ -4,18 +4,22 @@ Never raises on a damaged dataset: whatever is wrong with a file is a problem li
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from pixeltruth.dataset import load
 from pixeltruth.errors import FormatError
+from pixeltruth.flow_laws import FLOW_LAWS
 from pixeltruth.formats.native import Element, ViewFile
 from pixeltruth.formats.native.index import open_scene, scene_folders
 from pixeltruth.formats.native.layout import light_map, split
 from pixeltruth.formats.reading import CameraIndex
+from pixeltruth.instance_laws import INSTANCE_LAWS
+from pixeltruth.laws import LAWS, Evidence, Neighbour
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, SceneManifest, read_json, view_file
-from pixeltruth.modalities import TABLE, Modality
+from pixeltruth.modalities import FRAME_OF, TABLE, Modality
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
 
@@ -84,13 +88,25 @@ def _check_camera(camera: CameraIndex, scene: SceneManifest, rows: Mapping[str, 
         if path.suffix == ".h5" and path.name not in listed and not path.name.startswith("."):
             yield Problem(path, "unlisted", "scene.json does not list it")
     for frame in camera.frames:
-        yield from _check_view(ViewFile(camera.path / view_file(frame)), scene, rows)
+        yield from _check_view(ViewFile(camera.path / view_file(frame)), scene, rows, camera=camera)
 
 
-def _check_view(file: ViewFile, scene: SceneManifest, rows: Mapping[str, Modality]) -> Iterator[Problem]:
-    from pixeltruth.evidence import Evidence  # whoever reads a dataset needs no laws
-    from pixeltruth.laws import LAWS
+def _others(file: ViewFile, camera: CameraIndex) -> dict[str, Neighbour]:
+    """The views of the same camera that a view's flow leads to; one that cannot be read is a problem of its own."""
+    frames = {way: file.metadata.get(key) for way, key in FRAME_OF.items()}
+    found = {}
+    for way, frame in frames.items():
+        if frame in camera.frames:
+            other = ViewFile(camera.path / view_file(frame))
+            with suppress(FormatError):
+                ids = other.read("instance") if "instance" in other.names else None
+                found[way] = Neighbour(other.viewpoint, ids)
+    return found
 
+
+def _check_view(
+    file: ViewFile, scene: SceneManifest, rows: Mapping[str, Modality], *, camera: CameraIndex
+) -> Iterator[Problem]:
     maps: dict[str, np.ndarray] = {}
     try:
         file.verify()
@@ -99,12 +115,19 @@ def _check_view(file: ViewFile, scene: SceneManifest, rows: Mapping[str, Modalit
                 yield Problem(file.path, "modalities", difference)
             elif split(name)[0] is None:
                 maps[name] = file.read(name)
-        amodal = file.amodal_crops()
-        view = Evidence(file.viewpoint, maps, rows, table=file.instances, scene=scene, amodal=amodal)
+        view = Evidence(
+            file.viewpoint,
+            maps,
+            rows,
+            table=file.instances,
+            scene=scene,
+            others=_others(file, camera),
+            amodal=file.amodal_crops(),
+        )
     except FormatError as error:
         yield Problem.of(error)
         return
-    for law in LAWS:
+    for law in (*LAWS, *FLOW_LAWS, *INSTANCE_LAWS):
         if law.applies(view):
             yield from (Problem(file.path, law.name, message) for message in law.holds(view))
 

@@ -87,6 +87,8 @@ def render(
     device: Literal["auto", "cpu", "gpu"] | None = None,
     seed: int | None = None,
     frames: str | None = None,
+    flow_step: int | None = None,
+    as_sequence: Annotated[bool | None, Parameter(negative="")] = None,
     strict: Annotated[bool | None, Parameter(negative="")] = None,
     subsamples: int | None = None,
     codec: Literal["zstd", "gzip", "none"] | None = None,
@@ -126,6 +128,8 @@ def render(
         seed: Root of all noise; 0 by default.
         frames: Frames of the timeline: `1:120:5` (first, last, step; the last is included), `1,7,20:30`. Without it,
             the one the file was saved at.
+        flow_step: Frames from a view to those that its flow leads to; the spacing of `--frames` by default.
+        as_sequence: The poses of `--cameras` are one camera that moves, each at one of the frames.
         strict: Refuse a scene with anything that labels cannot see as the picture does.
         subsamples: Rays per pixel side of the antialiased maps; 4 by default.
         codec: Compression of the arrays; `zstd` by default.
@@ -152,6 +156,8 @@ def render(
         "device": device,
         "seed": seed,
         "frames": frames,
+        "flow_step": flow_step,
+        "as_sequence": as_sequence,
         "strict": strict,
         "subsamples": subsamples,
         "codec": codec,

@@ -1,6 +1,6 @@
 """Where hits lie on what they hit: on its UV map, and within the 3D box of its instance (NOCS)."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, no_type_check
 
 import numba
@@ -10,6 +10,18 @@ from jaxtyping import Float32
 from pixeltruth.raycast import Hits, Seen
 from pixeltruth.trace import MISS
 from pixeltruth.view import Box3d
+
+
+def coordinate_maps(
+    seen: Seen, hits: Hits, *, boxes: Mapping[int, Box3d], outputs: Container[str]
+) -> dict[str, np.ndarray]:
+    """`uv` and `nocs`, those of them that are among the outputs."""
+    maps: dict[str, np.ndarray] = {}
+    if "uv" in outputs:
+        maps["uv"] = uv_map(seen, hits)
+    if "nocs" in outputs:
+        maps["nocs"] = nocs_map(seen, hits, boxes)
+    return maps
 
 
 def uv_map(seen: Seen, hits: Hits) -> Float32[np.ndarray, "h w 2"]:

@@ -22,6 +22,10 @@ _TRIANGLES, _INSTANCES = 0, 122  # RTC_GEOMETRY_TYPE_TRIANGLE, RTC_GEOMETRY_TYPE
 _INDEX, _VERTEX, _TRANSFORM = 0, 1, 23  # RTC_BUFFER_TYPE_*
 _UINT, _UINT3, _FLOAT3, _FLOAT3X4_ROW_MAJOR = 0x5001, 0x5003, 0x9003, 0x9134  # RTC_FORMAT_*
 
+NEARLY_ZERO = 1e-9
+"""What counts as 0 beside 1 in a direction or a turn. Embree's coherent packets (4.4) lose rays that lie nearly, but
+not wholly, along the axes: from 1e-16 on, which is what turns by right angles leave in float64."""
+
 LARGEST = 1.8e18
 """Embree leaves out a triangle with a coordinate beyond this, or none at all (NaN)."""
 
@@ -170,5 +174,7 @@ class PlacedScene(_Scene):
         self._kept += [used, handles]
         _library().rtcSetGeometryInstancedScenes(self._geometry, handles, len(used))
         self._buffer(_INDEX, _UINT, index.astype(np.uint32))
+        linear = placed[:, :, :3]
+        linear[np.abs(linear) < NEARLY_ZERO * np.abs(linear).max(axis=(1, 2), keepdims=True)] = 0
         self._buffer(_TRANSFORM, _FLOAT3X4_ROW_MAJOR, placed.astype(np.float32).reshape(-1, 12))
         self._commit(f"placing {len(mesh_of_copy)} copies")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pixeltruth.evidence import FLOAT64_NOISE, HALF_ULP, Evidence, ids_in, listed_ids, named, pixels
+from pixeltruth.laws import FLOAT64_NOISE, HALF_ULP, Evidence, Law, ids_in, listed_ids, named, pixels
 from pixeltruth.view import Box3d, InstanceRow
 
 
@@ -128,3 +128,14 @@ def uvs_are_two_numbers_or_none(view: Evidence) -> Iterator[str]:
     for name, hit in view.hits.items():
         yield from pixels(~hit & ~missing.all(axis=-1), f"uv and {name} differ on whether anything is hit")
         break
+
+
+INSTANCE_LAWS: tuple[Law, ...] = (
+    Law("amodal", amodal_facts_agree),
+    Law("amodal masks", amodal_masks_are_those_of_the_table, ("instance",)),
+    Law("box3d", boxes_hold_what_is_seen, ("instance", ("depth", "distance"))),
+    Law("parts", parts_belong_to_their_instances, ("part", "instance")),
+    Law("boundaries", boundaries_are_where_something_farther_begins,
+        ("occlusion_boundary", "instance", ("depth", "distance"))),
+    Law("uv", uvs_are_two_numbers_or_none, ("uv",)),
+)  # fmt: skip

@@ -17,16 +17,17 @@ from pixeltruth.labels import COLUMNS as TABLE_COLUMNS
 from pixeltruth.labels import LabelRule, canonical_key, property_value
 from pixeltruth.lights import Light
 from pixeltruth.manifest import Sha256
-from pixeltruth.modalities import ANTIALIASED, COLUMNS, TABLE
+from pixeltruth.modalities import ANTIALIASED, COLUMNS, DIRECTIONS, FLOWS, TABLE
 from pixeltruth.poses import CameraPose, check_names
 from pixeltruth.records import Integer, Record, Resolution, build
 from pixeltruth.sources import SceneFile, ScenePaths, check_kinds, scene_files, sha256_of
+from pixeltruth.timeline import FIRST, LAST, require_within, spacing
 
 Quality = Literal["draft", "standard", "reference"]
 Device = Literal["auto", "cpu", "gpu"]
 Codec = Literal["zstd", "gzip", "none"]
 
-Frame = Annotated[Integer, Field(ge=-1048574, le=1048574)]
+Frame = Annotated[Integer, Field(ge=FIRST, le=LAST)]
 """A frame number within Blender's own range."""
 
 BUILT_IN_MAPS = ("instance", "material")
@@ -56,6 +57,8 @@ class Job(Record):
         device: Where light is rendered; decides no content.
         seed: Root of all noise; 0 is a seed like any other.
         frames: Frames of the scene's timeline, ascending; None takes the one the file was saved at.
+        flow_step: Frames from a view to the one that its flow goes to; None takes the spacing of `frames`.
+        as_sequence: The given cameras are one that moves: each is where it is at one of the frames.
         strict: Refuse a scene with anything that rays do not see as the picture does.
         subsamples: Rays per pixel side of the antialiased maps.
         codec: Compression of arrays in the files; all are lossless.
@@ -79,6 +82,8 @@ class Job(Record):
     device: Device = "auto"
     seed: Annotated[Integer, Field(ge=0, lt=2**64)] = 0
     frames: tuple[Frame, ...] | None = None
+    flow_step: Annotated[Integer, Field(ge=1)] | None = None
+    as_sequence: Annotated[bool, Field(strict=True)] = False
     strict: Annotated[bool, Field(strict=True)] = False
     subsamples: Annotated[Integer, Field(ge=1, le=32)] = 4
     codec: Codec = "zstd"
@@ -189,6 +194,38 @@ class Job(Record):
             _need_size(self.intrinsics, self.resolution, "intrinsics")
         return self
 
+    @model_validator(mode="after")
+    def _flow_leads_somewhere(self) -> "Job":
+        asked = any(names.asked(self.outputs) for names in FLOWS.values())
+        if self.flow_step is not None and not asked:
+            raise JobError("flow_step: no flow is among the outputs; add flow_forward or leave the step out")
+        if asked and self.flow_step is None and spacing(self.frames or ()) is None:
+            raise JobError("frames are not evenly spaced: give flow_step, the frames to where a view's flow goes")
+        require_within(self.frames or (), [*self.steps.values()])
+        return self
+
+    @model_validator(mode="after")
+    def _poses_are_those_of_the_frames(self) -> "Job":
+        if not self.as_sequence:
+            return self
+        if self.cameras is None:
+            raise JobError("as_sequence: there are no given cameras to make one of; pass cameras")
+        if len({camera.resolution for camera in self.cameras}) > 1:
+            raise JobError("as_sequence: the cameras differ in resolution; a camera that moves keeps one")
+        if self.frames is not None and len(self.frames) != len(self.cameras):
+            raise JobError(f"as_sequence: {len(self.cameras)} poses, but {len(self.frames)} frames; need as many")
+        frames = self.frames or tuple(range(len(self.cameras)))
+        for frame, step in ((frame, step) for frame in frames for step in self.steps.values()):
+            if frames[0] < frame + step < frames[-1] and frame + step not in frames:
+                raise JobError(f"as_sequence: flow leads from frame {frame} to {frame + step}, which has no pose")
+        return self
+
+    @property
+    def steps(self) -> dict[str, int]:
+        """Frames from a view to where its flow goes, by direction, of the directions that are asked for."""
+        step = self.flow_step or spacing(self.frames or ()) or 1
+        return {way: sign * step for way, sign in DIRECTIONS.items() if FLOWS[way].asked(self.outputs)}
+
     @property
     def title(self) -> str:
         """The scene in an error: the paths of its files."""
@@ -243,6 +280,7 @@ def resolve_outputs(
         wanted.add("box3d")
     if wanted & {*COLUMNS, "part"}:
         wanted.add("instance")
+    wanted |= {names.valid for names in FLOWS.values() if names.flow in wanted}
     for key in map_by:
         wanted.add(key if key in BUILT_IN_MAPS else "instance")
     if not wanted:

@@ -8,24 +8,97 @@ half a unit in the last place of a stored number ``x`` is at most ``2**-24 * |x|
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float64
 
-from pixeltruth.evidence import FLOAT64_NOISE, HALF_ULP, HIT, Evidence, ids_in, listed_ids, named, pixels
-from pixeltruth.instance_laws import (
-    amodal_facts_agree,
-    amodal_masks_are_those_of_the_table,
-    boundaries_are_where_something_farther_begins,
-    boxes_hold_what_is_seen,
-    parts_belong_to_their_instances,
-    uvs_are_two_numbers_or_none,
-)
-from pixeltruth.modalities import TABLE
+from pixeltruth.camera import Viewpoint
+from pixeltruth.derive import Extents, instance_extents
+from pixeltruth.lazy import once
+from pixeltruth.manifest import SceneManifest
+from pixeltruth.modalities import TABLE, Modality
+from pixeltruth.view import InstanceRow
 
+HALF_ULP = 2.0**-24
+"""Largest relative error of rounding to float32."""
+FLOAT64_NOISE = 2.0**-46
+"""Relative error granted to what a producer computes in float64: 64 units in the last place."""
 UNIT_TOLERANCE = 1e-5
 """How far the length of a normal may be from 1: three rounded components and a float32 normalisation are 100 below."""
+
+Mask = Bool[np.ndarray, "h w"]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """What is known about the view that a flow leads to: lens, pose and `instance` map, None where it has none."""
+
+    viewpoint: Viewpoint
+    instance: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about one view.
+
+    Attributes:
+        viewpoint: Lens and pose.
+        maps: The geometry maps that are of the dtype and shape their rows say, by name.
+        rows: Their rows.
+        table: The view's instance table.
+        scene: `scene.json`.
+        others: The views that its flow leads to, by direction, of those that are in the dataset.
+        amodal: The amodal masks of the table's instances, cropped to their boxes, by id.
+    """
+
+    viewpoint: Viewpoint
+    maps: Mapping[str, np.ndarray]
+    rows: Mapping[str, Modality]
+    table: tuple[InstanceRow, ...]
+    scene: SceneManifest
+    others: Mapping[str, Neighbour] = field(default_factory=dict)
+    amodal: Mapping[int, Mask] = field(default_factory=dict)
+
+    @once
+    def rays(self) -> Float64[np.ndarray, "h w 3"]:
+        """Directions with z = 1 through the pixel centres, camera frame."""
+        return self.viewpoint.lens.rays()
+
+    @once
+    def ray_lengths(self) -> Float64[np.ndarray, "h w"]:
+        """Lengths of `rays`: distance = depth * length."""
+        return np.sqrt(np.einsum("hwc,hwc->hw", self.rays, self.rays))
+
+    @once
+    def extents(self) -> Extents:
+        """Ids, areas and boxes of the `instance` map."""
+        return instance_extents(self.maps["instance"])
+
+    @once
+    def hits(self) -> dict[str, Mask]:
+        """Where each map says that something was hit."""
+        return {name: hit(self.maps[name]) for name, hit in _HIT.items() if name in self.maps}
+
+    @once
+    def depth(self) -> Float64[np.ndarray, "h w"]:
+        """Planar depth in float64, from `depth` or else `distance`."""
+        if "depth" in self.maps:
+            return self.maps["depth"].astype(np.float64)
+        return self.maps["distance"] / self.ray_lengths
+
+
+_HIT: dict[str, Callable[[np.ndarray], Mask]] = {
+    "instance": lambda ids: ids != 0,
+    "depth": lambda depth: ~np.isposinf(depth),
+    "distance": lambda distance: ~np.isposinf(distance),
+    "position": lambda position: ~np.isnan(position).all(axis=-1),
+    "material": lambda ids: ids != 0,
+    "part": lambda ids: ids != 0,
+    "nocs": lambda places: ~np.isnan(places).all(axis=-1),
+    "normals": lambda normals: (normals != 0).any(axis=-1),
+}
 
 
 def hits_agree(view: Evidence) -> Iterator[str]:
@@ -210,7 +283,7 @@ class Law:
 
 
 LAWS: tuple[Law, ...] = (
-    Law("hits", hits_agree, (tuple(HIT),)),
+    Law("hits", hits_agree, (tuple(_HIT),)),
     Law("metres", metres_are_positive),
     Law("distance", distance_is_depth_along_the_ray, ("depth", "distance")),
     Law("position", position_is_depth_through_the_pose, ("position", ("depth", "distance"))),
@@ -219,17 +292,33 @@ LAWS: tuple[Law, ...] = (
     Law("antialiased", antialiased_distance_is_depth_along_the_rays, ("distance_antialiased", "depth_antialiased")),
     Law("ids", ids_are_those_of_the_table, ("instance",)),
     Law("extents", areas_and_boxes_fit, ("instance",)),
-    Law("amodal", amodal_facts_agree),
-    Law("amodal masks", amodal_masks_are_those_of_the_table, ("instance",)),
-    Law("box3d", boxes_hold_what_is_seen, ("instance", ("depth", "distance"))),
-    Law("parts", parts_belong_to_their_instances, ("part", "instance")),
-    Law(
-        "boundaries",
-        boundaries_are_where_something_farther_begins,
-        ("occlusion_boundary", "instance", ("depth", "distance")),
-    ),
-    Law("uv", uvs_are_two_numbers_or_none, ("uv",)),
     Law("table", table_agrees_with_the_scene),
     Law("values", key_maps_are_the_values_of_instances, ("instance",)),
     Law("materials", materials_are_those_of_the_scene, ("material",)),
 )
+
+
+def pixels(wrong: Mask, problem: str) -> Iterator[str]:
+    """A line on how many pixels are wrong and where the first is; none where none is."""
+    if wrong.any():
+        v, u = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+        yield f"{problem} at {np.count_nonzero(wrong)} pixels, the first at column {u}, row {v}"
+
+
+def listed_ids(before: str, ids: list[int], after: str) -> Iterator[str]:
+    """A line with the first of some ids; none where there is none."""
+    if ids:
+        more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+        yield f"{before} {', '.join(map(str, ids[:5]))}{more} {after}"
+
+
+def ids_in(ids: np.ndarray) -> list[int]:
+    """The distinct nonzero numbers of a map."""
+    flat = ids.reshape(-1)
+    changes = np.append(True, flat[1:] != flat[:-1])[: len(flat)]  # runs first: far fewer to sort
+    return [int(number) for number in np.unique(flat[changes]) if number]
+
+
+def named(row: InstanceRow) -> str:
+    """How a problem names an instance."""
+    return f"instance {row.id} {row.name!r}"

@@ -85,6 +85,18 @@ TABLE: dict[str, Modality] = {
                  "Mean planar depth over the sub-pixel rays that hit."),
         Modality("coverage", "float32", 0, "fraction 0..1", "", 0, "rays", "fraction", False,
                  "Share of a pixel's sub-pixel rays that hit; comes with either antialiased map."),
+        Modality("flow_forward", "float32", 2, "pixels (right, down)", "image", _NAN, "rays", "flow", False,
+                 "Where the surface is `flow_step` frames later, minus here; the background turns with the camera."),
+        Modality("flow_forward_valid", "bool", 0, "whether it is seen there", "", _NAN, "rays", "fraction", False,
+                 "Whether it lies in the later picture and is seen there; comes with flow_forward."),
+        Modality("flow_backward", "float32", 2, "pixels (right, down)", "image", _NAN, "rays", "flow", False,
+                 "Where the surface was `flow_step` frames before, minus here; the background turns with the camera."),
+        Modality("flow_backward_valid", "bool", 0, "whether it is seen there", "", _NAN, "rays", "fraction", False,
+                 "Whether it lies in the earlier picture and is seen there; comes with flow_backward."),
+        Modality("scene_flow_forward", "float32", 3, "metres", "world", 0, "rays", "position", False,
+                 "Where the surface point is `flow_step` frames later, minus here; NaN where it cannot be followed."),
+        Modality("scene_flow_backward", "float32", 3, "metres", "world", 0, "rays", "position", False,
+                 "Where the surface point was `flow_step` frames before, minus here; NaN where it cannot be followed."),
     )
 }  # fmt: skip
 
@@ -97,6 +109,29 @@ COLUMNS: dict[str, str] = {
 """Outputs that are no maps but columns of the instance table, and what they say; none is written by default."""
 
 ANTIALIASED = ("distance_antialiased", "depth_antialiased", "coverage")
+
+DIRECTIONS = {"forward": 1, "backward": -1}
+"""Which way in time a flow goes, by the word in its name."""
+
+
+@dataclass(frozen=True)
+class FlowNames:
+    """Names of the maps that lead one way in time."""
+
+    flow: str
+    valid: str
+    scene_flow: str
+
+    def asked(self, outputs: Iterable[str]) -> bool:
+        """Whether any of them is among some outputs."""
+        return not {self.flow, self.valid, self.scene_flow}.isdisjoint(outputs)
+
+
+FLOWS = {way: FlowNames(f"flow_{way}", f"flow_{way}_valid", f"scene_flow_{way}") for way in DIRECTIONS}
+"""The maps of each direction."""
+
+FRAME_OF = {way: f"flow_{way}_frame" for way in DIRECTIONS}
+"""What a view's metadata calls the frame to which each leads."""
 
 
 def segment_map(key: str, values: Iterable[bool | int | float]) -> Modality:

@@ -6,7 +6,6 @@ the world; every hit is refined in float64 on the float32 vertices Blender holds
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
@@ -14,9 +13,10 @@ from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
 from pixeltruth import trace
 from pixeltruth.bounds import surface_vertices
 from pixeltruth.camera import Viewpoint
-from pixeltruth.embree import MeshScene, PlacedScene
+from pixeltruth.embree import PlacedScene
 from pixeltruth.lazy import once
-from pixeltruth.modalities import ANTIALIASED, TABLE
+from pixeltruth.mesh_store import MeshStore, starts
+from pixeltruth.modalities import ANTIALIASED, FLOWS, TABLE
 from pixeltruth.opacity import OpacityTables, opacity_tables
 from pixeltruth.shading import shade_normals
 from pixeltruth.snapshot import Snapshot
@@ -53,23 +53,24 @@ class Caster:
 
     Args:
         snapshot: The scene; not copied, must not change.
+        store: Where what is made of its meshes is looked up and kept; None makes everything.
 
     Raises:
         RenderError: Embree ran out of memory or refused the geometry.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, store: MeshStore | None = None) -> None:
         self.snapshot = snapshot
-        meshes = snapshot.meshes
-        self.scenes = [MeshScene(mesh.vertices, mesh.triangles) for mesh in meshes]
+        meshes, store = snapshot.meshes, store or MeshStore()
+        self.scenes = [store.scene(mesh) for mesh in meshes]
         self.geometry = (
-            _joined([mesh.vertices for mesh in meshes], (0, 3), np.float32),
-            _starts([len(mesh.vertices) for mesh in meshes]),
-            _joined([mesh.triangles for mesh in meshes], (0, 3), np.uint32),
-            _starts([len(mesh.triangles) for mesh in meshes]),
+            store.joined("vertices", meshes),
+            starts([mesh.vertices for mesh in meshes]),
+            store.joined("triangles", meshes),
+            starts([mesh.triangles for mesh in meshes]),
         )
-        self.corner_normals = _joined([mesh.corner_normals for mesh in meshes], (0, 3, 3), np.float32)
-        self.material_slots = _joined([mesh.material_slots for mesh in meshes], (0,), np.uint32)
+        self.corner_normals = store.joined("corner_normals", meshes)
+        self.material_slots = store.joined("material_slots", meshes)
         self.opacity = opacity_tables(snapshot, self.material_slots, self.geometry[3])
 
     @once
@@ -78,7 +79,7 @@ class Caster:
         nothing = np.full((1, 3, 2), np.nan, dtype=np.float32)
         meshes = self.snapshot.meshes
         found = [mesh.uvs.get("", nothing.repeat(len(mesh.triangles), axis=0)) for mesh in meshes]
-        return _joined(found, (0, 3, 2), np.float32)
+        return np.concatenate([nothing[:0], *found])
 
     @once
     def surface(self) -> Bool[np.ndarray, " v"]:
@@ -87,10 +88,16 @@ class Caster:
 
     def seen_from(self, viewpoint: Viewpoint) -> "Seen":
         """Places every copy in the viewpoint's camera frame."""
-        rotation = viewpoint.world_from_camera[:3, :3].T
-        placed = self.snapshot.world_from_object[:, :3].copy()
-        placed[:, :, 3] -= viewpoint.world_from_camera[:3, 3]  # before rotating: exact far from the world's origin
-        return Seen(self, viewpoint, np.einsum("ij,njk->nik", rotation, placed))
+        return Seen(self, viewpoint, placed_before(viewpoint, self.snapshot.world_from_object[:, :3]))
+
+
+def placed_before(
+    viewpoint: Viewpoint, world_from_object: Float64[np.ndarray, "n 3 4"]
+) -> Float64[np.ndarray, "n 3 4"]:
+    """Placements in a viewpoint's camera frame."""
+    placed = world_from_object.copy()
+    placed[:, :, 3] -= viewpoint.world_from_camera[:3, 3]  # before rotating: exact far from the world's origin
+    return np.einsum("ij,njk->nik", viewpoint.world_from_camera[:3, :3].T, placed)
 
 
 class Seen:
@@ -161,6 +168,7 @@ def render_geometry(
     *,
     segments: Mapping[str, Shaped[np.ndarray, " values"]] | None = None,
     subsamples: int = 4,
+    makers: Iterable["Maker"] = (),
 ) -> dict[str, np.ndarray]:
     """The geometry maps of a view.
 
@@ -170,6 +178,7 @@ def render_geometry(
         outputs: Names of `rays` modalities of the table; others are left alone.
         segments: For each `map_by` map its value by copy of the snapshot, then the background's.
         subsamples: Sub-pixel rays per pixel side of the antialiased maps.
+        makers: Each makes some more maps of the same hits.
 
     Returns:
         Maps by name, shapes, dtypes and backgrounds as in the table of modalities.
@@ -179,7 +188,7 @@ def render_geometry(
         return {}
     seen = caster.seen_from(viewpoint)
     hits = seen.trace(viewpoint.lens.rays())
-    return maps_of(seen, hits, outputs, segments=segments, subsamples=subsamples)
+    return maps_of(seen, hits, outputs, segments=segments, subsamples=subsamples, makers=makers)
 
 
 def maps_of(
@@ -189,12 +198,15 @@ def maps_of(
     *,
     segments: Mapping[str, Shaped[np.ndarray, " values"]] | None = None,
     subsamples: int = 4,
+    makers: Iterable["Maker"] = (),
 ) -> dict[str, np.ndarray]:
     """The geometry maps of what the rays through the pixel centres met; see `render_geometry`."""
     outputs = tuple(outputs)
     maps = {name: MAKERS[name](seen, hits) for name in outputs if name in MAKERS}
     if any(name in ANTIALIASED for name in outputs):
         maps |= {name: array for name, array in antialiased(seen, subsamples).items() if name in outputs}
+    for make in makers:
+        maps |= make(seen, hits)
     return maps | {key: _by_copy(hits, values) for key, values in (segments or {}).items()}
 
 
@@ -295,6 +307,9 @@ def _occlusion_boundary(seen: Seen, hits: Hits) -> Bool[np.ndarray, "h w"]:
     return found
 
 
+Maker = Callable[[Seen, Hits], Mapping[str, np.ndarray]]
+"""Makes maps of what a viewpoint's rays meet."""
+
 MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "depth": _depth,
     "distance": _distance,
@@ -304,18 +319,14 @@ MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "material": _material,
     "occlusion_boundary": _occlusion_boundary,
 }
-"""The function that makes each modality of one ray per pixel; the antialiased ones share a pass of their own."""
-_FROM_MORE = {"part", "uv", "nocs"}  # by copy as the segment maps are, and made in `coordinates`
+"""The function that makes each modality of one ray per pixel; the antialiased ones share a pass of their own, and those
+that need another time are made by `flow`."""
 
-assert set(MAKERS) | set(ANTIALIASED) | _FROM_MORE == {name for name, row in TABLE.items() if row.engine == "rays"}
-
-
-def _joined(arrays: list[np.ndarray], empty: tuple[int, ...], dtype: Any) -> np.ndarray:
-    return np.ascontiguousarray(np.concatenate(arrays)) if arrays else np.zeros(empty, dtype=dtype)
-
-
-def _starts(lengths: list[int]) -> Int64[np.ndarray, " n"]:
-    return np.concatenate([[0], np.cumsum(lengths)])[: max(len(lengths), 1)].astype(np.int64)
+_OF_TWO_TIMES = {name for names in FLOWS.values() for name in (names.flow, names.valid, names.scene_flow)}
+_OF_MORE = {"part", "uv", "nocs"}  # by copy, as maps of keys are, and by `coordinates`
+assert {*MAKERS, *ANTIALIASED, *_OF_TWO_TIMES, *_OF_MORE} == {
+    name for name, row in TABLE.items() if row.engine == "rays"
+}
 
 
 def _inverse(placed: Float64[np.ndarray, "n 3 4"]) -> Float64[np.ndarray, "n 3 4"]:

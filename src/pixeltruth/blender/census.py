@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixeltruth.blender.breaks import Breaks
 from pixeltruth.blender.owners import Owner
 from pixeltruth.blender.parts import Part, part_entries, parts_of
 from pixeltruth.blender.plan import Roll
@@ -24,6 +25,7 @@ from pixeltruth.manifest import (
     SourceFile,
 )
 from pixeltruth.modalities import TABLE, segment_map
+from pixeltruth.timeline import chained
 from pixeltruth.view import Value
 
 LIGHTING = "default"
@@ -186,12 +188,15 @@ def plan_scene(stage: Stage) -> ScenePlan:
     Raises:
         SceneError: There is no camera, an object lacks what the job needs, or `strict` finds something unseen.
     """
-    job, roll = stage.job, Roll(stage.cameras)
+    job, roll, breaks = stage.job, Roll(stage.cameras), Breaks()
     census = Census(job.property_keys, with_parts="part" in job.outputs)
-    for frame in stage.frames:
-        moment = stage.at(frame)
-        census.take(moment)
-        roll.take(moment.views)
+    for frame in chained(stage.frames, [*stage.steps.values()]):
+        moments = stage.around(frame)
+        census.take(moments[frame])
+        roll.take(moments[frame].views)
+        for other in stage.neighbours(frame).values():
+            breaks.take(moments[frame], moments[other])
+            census.notes |= dict.fromkeys(moments[other].survey.notes)
     unseen = [*stage.unseen(), *census.notes]
     if job.strict and unseen:
         raise SceneError(f"--strict: {unseen[0].object!r}: {unseen[0].problem}{_and_more(len(unseen) - 1)}")
@@ -203,7 +208,7 @@ def plan_scene(stage: Stage) -> ScenePlan:
         materials=census.material_entries(),
         cameras=roll.entries(),
         lighting=(LIGHTING,) if job.needs_light else (),
-        report=tuple(dict.fromkeys([*stage.notes, *_darkness(stage, census), *unseen, *roll.notes()])),
+        report=tuple(dict.fromkeys([*stage.notes, *_darkness(stage, census), *unseen, *roll.notes(), *breaks.notes()])),
         background={row.name: row.background for row in rows},
         parts=census.part_entries(),
     )

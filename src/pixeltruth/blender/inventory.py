@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped, UInt32
 
 from pixeltruth.blender.owners import Owner
-from pixeltruth.blender.snapshot import slot_table
+from pixeltruth.blender.snapshot import Survey, slot_table
 from pixeltruth.blender.stage import Moment
 from pixeltruth.errors import SceneError
 from pixeltruth.identity import Instance, Key
@@ -54,7 +54,20 @@ def take_inventory(moment: Moment, manifest: SceneManifest, rows: Sequence[Modal
     }
     if any(row.name == "part" for row in rows):
         segments["part"] = _parts(moment, manifest)
-    return Inventory(_snapshot(moment, id_of_copy, manifest), instances, segments, _poses(moment, owners))
+    materials = {entry.name: entry.id for entry in manifest.materials}
+    new = {name for copy in moment.survey.copies for name in copy.slots} - materials.keys()
+    if new:
+        raise _drifted(moment.frame, f"material {min(map(str, new))!r} is new")
+    snapshot = _snapshot(moment.survey, id_of_copy, materials)
+    return Inventory(snapshot, instances, segments, _poses(moment, owners))
+
+
+def nameless(moment: Moment) -> Snapshot:
+    """The geometry of a frame that is no view's own, ready for the rays: ids tell a holdout from the rest, no more."""
+    found = moment.survey
+    names = {name for copy in found.copies for name in copy.slots}
+    materials = {name: number for number, name in enumerate(sorted(names, key=str), 1)}
+    return _snapshot(found, np.array([not copy.holdout for copy in found.copies], dtype=np.uint32), materials)
 
 
 def _parts(moment: Moment, manifest: SceneManifest) -> UInt32[np.ndarray, " values"]:
@@ -122,12 +135,8 @@ def _drifted(frame: int, what: str) -> SceneError:
     )
 
 
-def _snapshot(moment: Moment, id_of_copy: np.ndarray, manifest: SceneManifest) -> Snapshot:
-    found, copies = moment.survey, moment.survey.copies
-    materials = {entry.name: entry.id for entry in manifest.materials}
-    new = {name for copy in copies for name in copy.slots} - materials.keys()
-    if new:
-        raise _drifted(moment.frame, f"material {min(map(str, new))!r} is new")
+def _snapshot(found: Survey, id_of_copy: UInt32[np.ndarray, " n"], materials: Mapping[str | None, int]) -> Snapshot:
+    copies = found.copies
     start, slots = slot_table(copies, materials)
     return Snapshot(
         meshes=tuple(found.meshes),
@@ -137,4 +146,5 @@ def _snapshot(moment: Moment, id_of_copy: np.ndarray, manifest: SceneManifest) -
         material_start=start,
         slot_materials=slots,
         opacity_of_material={materials[name]: opacity for name, opacity in found.opacities.items()},
+        key_of_copy=tuple(copy.chain[0].key for copy in copies),
     )

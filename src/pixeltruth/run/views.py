@@ -3,22 +3,27 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pixeltruth.blender import cycles
 from pixeltruth.blender.census import LIGHTING
-from pixeltruth.blender.inventory import take_inventory
+from pixeltruth.blender.inventory import nameless, take_inventory
 from pixeltruth.blender.plan import PlannedView
-from pixeltruth.blender.stage import Stage
+from pixeltruth.blender.stage import Moment, Stage
 from pixeltruth.boxes3d import boxes_3d
-from pixeltruth.coordinates import nocs_map, uv_map
+from pixeltruth.coordinates import coordinate_maps
+from pixeltruth.correspondence import Correspondence, copies_of, correspond
+from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
-from pixeltruth.raycast import Caster, maps_of
+from pixeltruth.mesh_store import MeshStore
+from pixeltruth.modalities import FRAME_OF
+from pixeltruth.raycast import Caster, Maker, maps_of
 from pixeltruth.run.instances import instance_table
-from pixeltruth.run.shot import Shot
+from pixeltruth.run.shot import Shot, Still
 from pixeltruth.view import InstanceRow, View
 
 Maps = Mapping[str, np.ndarray]
@@ -65,6 +70,8 @@ class ViewMaker:
         self.rows = {entry.name: entry.row for entry in rows}
         self.lit = tuple(entry.name for entry in rows if entry.engine == "cycles")
         self._folders = {camera.name: camera.folder for camera in manifest.cameras}
+        self._stills: dict[int, Still] = {}
+        self._store = MeshStore()
 
     def shoot(self, frame: int) -> Shot:
         """Evaluates the scene at a frame.
@@ -72,12 +79,25 @@ class ViewMaker:
         Raises:
             SceneError: It holds something else than its manifest says.
         """
-        moment = self.stage.at(frame)
-        inventory = take_inventory(moment, self.manifest, self.entries)
+        moments = self.stage.around(frame)
+        self._stills = {at: self._stills.get(at) or self._still(moment) for at, moment in moments.items()}
+        still = self._stills[frame]
+        assert still.inventory is not None
+        mine = copies_of(still.caster.snapshot)
+        others = {
+            way: (other, correspond(mine, copies_of(other.caster.snapshot)))
+            for way, at in self.stage.neighbours(frame).items()
+            for other in [self._stills[at]]
+        }
+        boxes = boxes_3d(still.caster, still.inventory.poses) if "box3d" in self.job.outputs else {}
+        return Shot(still.views, still.inventory, still.caster, others, boxes)
+
+    def _still(self, moment: Moment) -> Still:
+        own = moment.frame in self.manifest.frames
+        inventory = take_inventory(moment, self.manifest, self.entries) if own else None
+        snapshot = nameless(moment) if inventory is None else inventory.snapshot
         views = {self._folders[view.name]: view for view in moment.views if view.name in self._folders}
-        caster = Caster(inventory.snapshot)
-        boxes = boxes_3d(caster, inventory.poses) if "box3d" in self.job.outputs else {}
-        return Shot(views, inventory, caster, boxes)
+        return Still(views, inventory, Caster(snapshot, self._store))
 
     def light(self, view: PlannedView) -> Maps:
         """Renders a view's light maps; empty where the job has none."""
@@ -93,32 +113,47 @@ class ViewMaker:
         state = np.random.SeedSequence(entropy=self.job.seed, spawn_key=place).generate_state(1)[0]
         return int(state) & 0x7FFFFFFF  # Cycles' seed is a signed int
 
+    def maps(self, shot: Shot, folder: str) -> dict[str, np.ndarray]:
+        """Casts the geometry of a view."""
+        return self._labels(shot, folder)[0]
+
+    def _labels(
+        self, shot: Shot, folder: str
+    ) -> tuple[dict[str, np.ndarray], tuple[InstanceRow, ...], np.ndarray | None]:
+        """The geometry maps of a view, its instance table and the bits of its amodal masks."""
+        view, job = shot.views[folder], self.job
+        if not any(entry.engine == "rays" for entry in self.entries):
+            return {}, (), None
+        others = {way: _other_time(other, folder) for way, other in shot.others.items()}
+        makers: list[Maker] = [
+            partial(flow_maps, way=way, other=other, outputs=job.outputs) for way, other in others.items()
+        ]
+        makers.append(partial(coordinate_maps, boxes=shot.boxes, outputs=job.outputs))
+        seen = shot.caster.seen_from(view.viewpoint)
+        hits = seen.trace(view.viewpoint.lens.rays())
+        segments = shot.inventory.segments
+        arrays = maps_of(seen, hits, job.maps, segments=segments, subsamples=job.subsamples, makers=makers)
+        if "instance" not in arrays:
+            return arrays, (), None
+        return arrays, *instance_table(shot, arrays["instance"], (seen, hits), wanted=job.outputs)
+
     def write(self, shot: Shot, folder: str, light: Maps) -> Path:
         """Casts a view's geometry and writes its file, whole or not at all; returns the file's path."""
         view = shot.views[folder]
+        arrays, instances, masks = self._labels(shot, folder)
         metadata = {"camera": view.name, "frame": view.frame}
+        metadata |= {FRAME_OF[way]: frame for way, frame in self.stage.neighbours(view.frame).items()}
         if light:
             metadata |= {"noise_seed": self.seed(view), "device": self.device}
         path = self.place.folder / folder / view_file(view.frame)
         path.parent.mkdir(parents=True, exist_ok=True)
         lighting = {LIGHTING: light} if light else {}
-        arrays, instances, masks = self._labels(shot, view)
         whole = View(view.viewpoint, self.rows, arrays, lighting, instances, metadata, masks)
         native.write_view(path, whole, codec=self.job.codec)
         return path
 
-    def _labels(self, shot: Shot, view: PlannedView) -> tuple[Maps, tuple[InstanceRow, ...], np.ndarray | None]:
-        """The geometry maps of a view, its instance table and the bits of its amodal masks."""
-        job, segments = self.job, shot.inventory.segments
-        if not any(entry.engine == "rays" for entry in self.entries):
-            return {}, (), None
-        seen = shot.caster.seen_from(view.viewpoint)
-        hits = seen.trace(view.viewpoint.lens.rays())
-        arrays = maps_of(seen, hits, job.maps, segments=segments, subsamples=job.subsamples)
-        if "uv" in job.maps:
-            arrays["uv"] = uv_map(seen, hits)
-        if "nocs" in job.maps:
-            arrays["nocs"] = nocs_map(seen, hits, shot.boxes)
-        if "instance" not in arrays:
-            return arrays, (), None
-        return arrays, *instance_table(shot, arrays["instance"], (seen, hits), wanted=job.outputs)
+
+def _other_time(other: tuple[Still, Correspondence], folder: str) -> OtherTime:
+    still, copies = other
+    view = still.views.get(folder)
+    return OtherTime(still.caster, None if view is None else view.viewpoint, copies)
