@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pixeltruth import jobfile, labels, poses, sources
 from pixeltruth.cli import app
-from pixeltruth.modalities import TABLE, Modality
+from pixeltruth.modalities import COLUMNS, TABLE, Modality
 
 HERE = Path(__file__).resolve().parent
 NOTE = "<!-- Made by docs/generate.py from the code; change it there. -->\n"
@@ -34,6 +34,11 @@ sentinels mean is on the page [conventions](conventions.md).
 
 """
 
+TABLE_OUTPUTS = """
+`--outputs` may also list what is no map but columns of the instance table, which bring `instance` along:
+
+"""
+
 
 def cli_page() -> str:
     """The help of every command."""
@@ -57,7 +62,12 @@ def modalities_page() -> str:
     """The table of modalities, row by row."""
     head = ["name", "dtype", "shape", "unit", "frame", "background", "made by", "default", "meaning"]
     lines = [head, ["---"] * len(head), *(_cells(row) for row in TABLE.values())]
-    return NOTE + MODALITIES + "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    columns = [["name", "meaning"], ["---"] * 2, *([f"`{name}`", doc] for name, doc in COLUMNS.items())]
+    return NOTE + MODALITIES + _rows(lines) + TABLE_OUTPUTS + _rows(columns)
+
+
+def _rows(lines: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _cells(row: Modality) -> list[str]:

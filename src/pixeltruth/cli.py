@@ -7,14 +7,13 @@ A docstring here is the command's help and its page in docs/cli.md. Exit codes: 
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from pixeltruth import cli_export, options
+from pixeltruth import cli_export, cli_loose, options
 from pixeltruth.cli_export import Location
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 
@@ -121,7 +120,8 @@ def render(
         labels: Label file: gives categories and properties to objects by the pattern of their name.
         setup: Your own Python file; its function `setup(scene)` is called on the opened scene, in Blender's process,
             which on Linux can write into the output folder only.
-        outputs: Maps to write, `a,b,c`; `default` stands for the default ones.
+        outputs: Maps to write, `a,b,c`; `default` stands for the default ones. `amodal` adds to the instance table
+            what lies behind others.
         rgb: `--no-rgb` renders no light at all.
         quality: How much light is sampled; `standard` by default.
         samples: Samples per pixel instead of the quality's.
@@ -278,50 +278,28 @@ def _material_names(dataset: "Dataset") -> dict[int, str]:
     return {entry.id: entry.name or "no material" for entry in manifests[0].materials}
 
 
+@app.command
+def tracks(dataset: Location, output: Path, /) -> None:
+    """Write every instance at every frame as one table: ids, names, boxes, visibility, poses. Prints its path.
+
+    What there is depends on what was rendered: `--outputs default,amodal,box3d` has all of it.
+
+    Args:
+        dataset: Its folder.
+        output: The file to write, `.csv` or `.parquet`.
+    """
+    from pixeltruth.dataset import load
+    from pixeltruth.tracks import write_tracks
+
+    write_tracks(load(dataset).folders, output)
+    _say(output)
+
+
 app.command(cli_export.app)
 
 
-@app.command
-def boxes(file: Location, /, *, channel: str | None = None) -> None:
-    """Print `index xmin xmax ymin ymax` of each object of an index map, in pixels; index 0 is background.
-
-    Args:
-        file: An EXR file, as Blender's Object Index pass is saved, or its URL.
-        channel: The channel, by name or by the end of its name. Without it, the index pass, or the only channel.
-    """
-    from pixeltruth.formats.exr.loose import boxes_of, index_map
-
-    with redirect_stdout(sys.stderr):  # the EXR library prints what it dislikes
-        found = boxes_of(index_map(file, channel))
-    for value, extent in zip(found.values, found.extents, strict=True):
-        _say(f"{value:.10g} {' '.join(map(str, extent))}")
-
-
-@app.command
-def figure(
-    file: Location,
-    /,
-    *,
-    output: Output,
-    channel: str | None = None,
-    kind: Literal["index", "depth", "color"] | None = None,
-    max_value: float | None = None,
-) -> None:
-    """Draw one map of an EXR file: an index map with boxes, depth with a colour bar, or the picture. Prints its path.
-
-    Args:
-        file: The EXR file, or its URL.
-        output: The PNG file to write.
-        channel: The channel, by name or by the end of its name. Without it, the index, the depth or the picture.
-        kind: What the channel is, where its name, the file's and the folder's do not tell.
-        max_value: Depths beyond it are drawn as this one, in metres.
-    """
-    from pixeltruth.figures.loose import draw
-    from pixeltruth.formats.exr.loose import loose_map
-
-    with redirect_stdout(sys.stderr):
-        found = loose_map(file, channel, kind)
-    _say(draw(found, output, max_value=max_value))
+app.command(cli_loose.boxes)
+app.command(cli_loose.figure)
 
 
 @app.command

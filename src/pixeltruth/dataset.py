@@ -271,6 +271,22 @@ class Dataset(_Joined):
 
         return table(self.folders, rows)
 
+    def tracks(self) -> Any:
+        """Every instance at every frame before every camera, as a pandas DataFrame; needs the `table` extra.
+
+        Sorted by scene, camera, id and frame. An instance that is in the scene but not in the view's table has area 0;
+        what is not known is missing. Columns: scene, camera, frame, id, name, the job's keys, area, x, y, width, height
+        (visible box); of `amodal` its facts, amodal_x to amodal_height; of `box3d` center_x to size_z in metres, qw to
+        qz (rotation of world_from_box), world_from_object (16 numbers, row by row).
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+            FormatError: A file is damaged.
+        """
+        from pixeltruth.tracks import tracks
+
+        return tracks(self.folders)
+
     def stats(self, sample: int | None = None, *, seed: int = 0) -> "Statistics":
         """Least, greatest and mean values of every map, the share of background, and how often categories are seen.
 

@@ -16,6 +16,7 @@ from pixeltruth.formats.native import Element, ViewFile
 from pixeltruth.formats.native.index import open_scene, scene_folders
 from pixeltruth.formats.native.layout import light_map, split
 from pixeltruth.formats.reading import CameraIndex
+from pixeltruth.instance_laws import INSTANCE_LAWS
 from pixeltruth.laws import LAWS, Evidence, Neighbour
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import FRAME_OF, TABLE, Modality
@@ -107,11 +108,19 @@ def _check_view(
                 yield Problem(file.path, "modalities", difference)
             elif split(name)[0] is None:
                 maps[name] = file.read(name)
-        view = Evidence(file.viewpoint, maps, rows, table=file.instances, scene=scene, others=_others(file, camera))
+        view = Evidence(
+            file.viewpoint,
+            maps,
+            rows,
+            table=file.instances,
+            scene=scene,
+            others=_others(file, camera),
+            amodal=file.amodal_crops(),
+        )
     except FormatError as error:
         yield Problem.of(error)
         return
-    for law in (*LAWS, *FLOW_LAWS):
+    for law in (*LAWS, *FLOW_LAWS, *INSTANCE_LAWS):
         if law.applies(view):
             yield from (Problem(file.path, law.name, message) for message in law.holds(view))
 

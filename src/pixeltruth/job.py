@@ -13,10 +13,11 @@ from pydantic import Field, field_validator, model_validator
 
 from pixeltruth.errors import JobError
 from pixeltruth.intrinsics import Intrinsics
-from pixeltruth.labels import COLUMNS, LabelRule, canonical_key, property_value
+from pixeltruth.labels import COLUMNS as TABLE_COLUMNS
+from pixeltruth.labels import LabelRule, canonical_key, property_value
 from pixeltruth.lights import Light
 from pixeltruth.manifest import Sha256
-from pixeltruth.modalities import ANTIALIASED, DIRECTIONS, FLOWS, TABLE
+from pixeltruth.modalities import ANTIALIASED, COLUMNS, DIRECTIONS, FLOWS, TABLE
 from pixeltruth.poses import CameraPose, check_names
 from pixeltruth.records import Integer, Record, Resolution, build
 from pixeltruth.sources import SceneFile, ScenePaths, check_kinds, scene_files, sha256_of
@@ -50,7 +51,7 @@ class Job(Record):
         labels: Properties for objects by the pattern of their name.
         setup: Absolute path of the user's own Python, run on the opened scene in the worker.
         setup_sha256: SHA-256 of its bytes.
-        outputs: Modalities to write, in the order of the table.
+        outputs: Modalities to write, in the order of the table, then columns of the instance table.
         quality: How much light is sampled.
         samples: Samples per pixel instead of the quality's.
         device: Where light is rendered; decides no content.
@@ -148,7 +149,7 @@ class Job(Record):
         for key in keys:
             if keys.count(key) > 1:
                 raise JobError(f"{key!r} is listed twice (class is another name of category_id)")
-            if key in COLUMNS or (key in TABLE and key not in BUILT_IN_MAPS):
+            if key in TABLE_COLUMNS or (key in TABLE and key not in BUILT_IN_MAPS):
                 raise JobError(f"{key!r} is the name of a map or column of ours; rename the property")
         return keys
 
@@ -238,7 +239,12 @@ class Job(Record):
     @property
     def needs_light(self) -> bool:
         """Whether Cycles runs at all."""
-        return any(TABLE[name].engine == "cycles" for name in self.outputs)
+        return any(TABLE[name].engine == "cycles" for name in self.maps)
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The outputs that are maps; the others are columns of the instance table."""
+        return tuple(name for name in self.outputs if name in TABLE)
 
 
 def _need_size(intrinsics: Intrinsics | None, resolution: tuple[int, int] | None, name: str) -> None:
@@ -249,7 +255,7 @@ def _need_size(intrinsics: Intrinsics | None, resolution: tuple[int, int] | None
 def resolve_outputs(
     outputs: str | Iterable[str] | None, *, rgb: bool = True, map_by: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """The modalities that a job writes, in the order of the table.
+    """The modalities that a job writes, in the order of the table, then the columns of its instance table.
 
     Args:
         outputs: Names, or one text with commas; ``default`` stands for the default ones, and so does None.
@@ -263,23 +269,27 @@ def resolve_outputs(
     listed = [name.strip() for name in listed]
     for name in listed:
         _known(name)
-        if not rgb and name != "default" and TABLE[name].engine == "cycles":
+        if not rgb and name in TABLE and TABLE[name].engine == "cycles":
             raise JobError(f"outputs: {name} is a picture of light, which no-rgb rules out; drop one of the two")
     wanted = {name for name in listed if name != "default"}
     if "default" in listed:
         wanted |= {name for name, row in TABLE.items() if row.default and (rgb or row.engine != "cycles")}
     if wanted & set(ANTIALIASED):
         wanted.add("coverage")
+    if "nocs" in wanted:
+        wanted.add("box3d")
+    if wanted & {*COLUMNS, "part"}:
+        wanted.add("instance")
     wanted |= {names.valid for names in FLOWS.values() if names.flow in wanted}
     for key in map_by:
         wanted.add(key if key in BUILT_IN_MAPS else "instance")
     if not wanted:
         raise JobError("outputs: nothing is listed; leave the option out for the default maps")
-    return tuple(name for name in TABLE if name in wanted)
+    return tuple(name for name in (*TABLE, *COLUMNS) if name in wanted)
 
 
 def _known(name: str) -> None:
-    names = [*TABLE, "default"]
+    names = [*TABLE, *COLUMNS, "default"]
     if name in names:
         return
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)

@@ -50,6 +50,7 @@ class Evidence:
         table: The view's instance table.
         scene: `scene.json`.
         others: The views that its flow leads to, by direction, of those that are in the dataset.
+        amodal: The amodal masks of the table's instances, cropped to their boxes, by id.
     """
 
     viewpoint: Viewpoint
@@ -58,6 +59,7 @@ class Evidence:
     table: tuple[InstanceRow, ...]
     scene: SceneManifest
     others: Mapping[str, Neighbour] = field(default_factory=dict)
+    amodal: Mapping[int, Mask] = field(default_factory=dict)
 
     @once
     def rays(self) -> Float64[np.ndarray, "h w 3"]:
@@ -93,6 +95,8 @@ _HIT: dict[str, Callable[[np.ndarray], Mask]] = {
     "distance": lambda distance: ~np.isposinf(distance),
     "position": lambda position: ~np.isnan(position).all(axis=-1),
     "material": lambda ids: ids != 0,
+    "part": lambda ids: ids != 0,
+    "nocs": lambda places: ~np.isnan(places).all(axis=-1),
     "normals": lambda normals: (normals != 0).any(axis=-1),
 }
 
@@ -179,9 +183,9 @@ def antialiased_distance_is_depth_along_the_rays(view: Evidence) -> Iterator[str
 
 def ids_are_those_of_the_table(view: Evidence) -> Iterator[str]:
     """The ids in `instance` are exactly those of the instance table."""
-    seen, listed = set(view.extents.ids.tolist()), {row.id for row in view.table}
-    yield from _listed("instance map holds", sorted(seen - listed), "that the table lacks")
-    yield from _listed("the table lists", sorted(listed - seen), "that no pixel has")
+    seen, listed = set(view.extents.ids.tolist()), {row.id for row in view.table if row.area}
+    yield from listed_ids("instance map holds", sorted(seen - listed), "that the table lacks")
+    yield from listed_ids("the table lists", sorted(listed - seen), "that no pixel has")
 
 
 def areas_and_boxes_fit(view: Evidence) -> Iterator[str]:
@@ -189,9 +193,10 @@ def areas_and_boxes_fit(view: Evidence) -> Iterator[str]:
     areas = dict(zip(view.extents.ids.tolist(), view.extents.areas.tolist(), strict=True))
     boxes = dict(zip(view.extents.ids.tolist(), view.extents.boxes.tolist(), strict=True))
     for row in view.table:
-        if row.id in areas and (row.area, list(row.box)) != (areas[row.id], boxes[row.id]):
-            stated, counted = f"area {row.area}, box {list(row.box)}", f"area {areas[row.id]}, box {boxes[row.id]}"
-            yield f"{_named(row)}: the table says {stated}; its pixels {counted}"
+        box = None if row.box is None else list(row.box)
+        if row.id in areas and (row.area, box) != (areas[row.id], boxes[row.id]):
+            stated, counted = f"area {row.area}, box {box}", f"area {areas[row.id]}, box {boxes[row.id]}"
+            yield f"{named(row)}: the table says {stated}; its pixels {counted}"
 
 
 def table_agrees_with_the_scene(view: Evidence) -> Iterator[str]:
@@ -199,13 +204,13 @@ def table_agrees_with_the_scene(view: Evidence) -> Iterator[str]:
     entries = {entry.id: entry for entry in view.scene.instances}
     for row in view.table:
         if row.id not in entries:
-            yield f"{_named(row)} is not in scene.json"
+            yield f"{named(row)} is not in scene.json"
             continue
         entry = entries[row.id]
         stated = {key: value for key, value in row.values.items() if key in entry.values}
         here, there = _identity(row.name, stated, row.materials), _identity(entry.name, entry.values, entry.materials)
         if here != there:
-            yield f"{_named(row)} is {here} here and {there} in scene.json"
+            yield f"{named(row)} is {here} here and {there} in scene.json"
 
 
 def _identity(name: str, values: Mapping[str, Any], materials: tuple[str, ...]) -> str:
@@ -221,7 +226,7 @@ def key_maps_are_the_values_of_instances(view: Evidence) -> Iterator[str]:
     for key in sorted(view.maps.keys() - TABLE.keys()):
         found = view.maps[key]
         if lacking := [row.id for row in view.table if key not in row.values]:
-            yield from _listed("instances", lacking, f"have no value of {key!r}, which is mapped")
+            yield from listed_ids("instances", lacking, f"have no value of {key!r}, which is mapped")
             continue
         values = [view.rows[key].background, *(row.values[key] for row in view.table)]
         if not all(_fits(value, found.dtype) for value in values):
@@ -247,14 +252,14 @@ def materials_are_those_of_the_scene(view: Evidence) -> Iterator[str]:
     """Every id in `material` is in scene.json, and its name among the materials of the pixel's instance."""
     names = {entry.id: entry.name for entry in view.scene.materials}
     material = view.maps["material"].astype(np.uint64)
-    yield from _listed("material map holds", sorted(set(_ids(material)) - names.keys()), "that scene.json lacks")
+    yield from listed_ids("material map holds", sorted(set(ids_in(material)) - names.keys()), "that scene.json lacks")
     if "instance" not in view.maps:
         return
     owners = {row.id: row for row in view.table}
-    for pair in _ids(view.maps["instance"].astype(np.uint64) << np.uint64(32) | material):
+    for pair in ids_in(view.maps["instance"].astype(np.uint64) << np.uint64(32) | material):
         owner, name = owners.get(pair >> 32), names.get(pair & 0xFFFFFFFF)
         if owner is not None and name is not None and name not in owner.materials:
-            yield f"{_named(owner)} has pixels of material {name!r}, which its row does not list"
+            yield f"{named(owner)} has pixels of material {name!r}, which its row does not list"
 
 
 @dataclass(frozen=True)
@@ -300,18 +305,20 @@ def pixels(wrong: Mask, problem: str) -> Iterator[str]:
         yield f"{problem} at {np.count_nonzero(wrong)} pixels, the first at column {u}, row {v}"
 
 
-def _listed(before: str, ids: list[int], after: str) -> Iterator[str]:
+def listed_ids(before: str, ids: list[int], after: str) -> Iterator[str]:
+    """A line with the first of some ids; none where there is none."""
     if ids:
         more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
         yield f"{before} {', '.join(map(str, ids[:5]))}{more} {after}"
 
 
-def _ids(ids: np.ndarray) -> list[int]:
+def ids_in(ids: np.ndarray) -> list[int]:
     """The distinct nonzero numbers of a map."""
     flat = ids.reshape(-1)
-    changes = np.append(True, flat[1:] != flat[:-1])  # runs first: far fewer to sort
+    changes = np.append(True, flat[1:] != flat[:-1])[: len(flat)]  # runs first: far fewer to sort
     return [int(number) for number in np.unique(flat[changes]) if number]
 
 
-def _named(row: InstanceRow) -> str:
+def named(row: InstanceRow) -> str:
+    """How a problem names an instance."""
     return f"instance {row.id} {row.name!r}"

@@ -71,6 +71,14 @@ TABLE: dict[str, Modality] = {
                  "Id of the instance in the instance table; 0 where nothing is hit."),
         Modality("material", "uint32", 0, "material id", "", 0, "rays", "ids", True,
                  "Id of the material in the scene's material list; 0 where nothing is hit."),
+        Modality("part", "uint32", 0, "part id", "", 0, "rays", "ids", False,
+                 "Id of the object inside its instance, in the scene's list of parts; 0 where nothing is hit."),
+        Modality("uv", "float32", 2, "UV coordinates", "", _NAN, "rays", "position", False,
+                 "Place on the UV map that renders use by default; NaN where the mesh has none."),
+        Modality("nocs", "float32", 3, "diagonals of the instance's 3D box", "", _NAN, "rays", "position", False,
+                 "Place in the 3D box of the instance, along its axes, 0.5 in its middle; brings box3d along."),
+        Modality("occlusion_boundary", "bool", 0, "true or false", "", False, "rays", "fraction", False,
+                 "One of the 4 neighbours sees another instance, or nothing, that lies farther away."),
         Modality("distance_antialiased", "float32", 0, "metres", "camera", _INF, "rays", "metres", False,
                  "Mean distance over the sub-pixel rays that hit."),
         Modality("depth_antialiased", "float32", 0, "metres", "camera", _INF, "rays", "metres", False,
@@ -91,6 +99,14 @@ TABLE: dict[str, Modality] = {
                  "Where the surface point was `flow_step` frames before, minus here; NaN where it cannot be followed."),
     )
 }  # fmt: skip
+
+COLUMNS: dict[str, str] = {
+    "amodal": "Each instance with everything else removed: mask, area, box, visible fraction, whether it is truncated, "
+    "who hides it, its place in the order of depth. Instances that are wholly hidden get a row too.",
+    "box3d": "The oriented 3D box of each instance about all its surfaces, and the pose of the object that owns it. "
+    "Every instance that is in the scene at the frame gets a row, in the picture or not.",
+}
+"""Outputs that are no maps but columns of the instance table, and what they say; none is written by default."""
 
 ANTIALIASED = ("distance_antialiased", "depth_antialiased", "coverage")
 

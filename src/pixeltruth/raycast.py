@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Shaped, UInt32
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
 
 from pixeltruth import trace
+from pixeltruth.bounds import surface_vertices
 from pixeltruth.camera import Viewpoint
 from pixeltruth.embree import PlacedScene
+from pixeltruth.lazy import once
 from pixeltruth.mesh_store import MeshStore, starts
 from pixeltruth.modalities import ANTIALIASED, FLOWS, TABLE
-from pixeltruth.opacity import opacity_tables
+from pixeltruth.opacity import OpacityTables, opacity_tables
 from pixeltruth.shading import shade_normals
 from pixeltruth.snapshot import Snapshot
 
@@ -71,6 +73,19 @@ class Caster:
         self.material_slots = store.joined("material_slots", meshes)
         self.opacity = opacity_tables(snapshot, self.material_slots, self.geometry[3])
 
+    @once
+    def uvs(self) -> Float32[np.ndarray, "t 3 2"]:
+        """The UV map that renders use by default, of each triangle of the joined meshes; NaN where there is none."""
+        nothing = np.full((1, 3, 2), np.nan, dtype=np.float32)
+        meshes = self.snapshot.meshes
+        found = [mesh.uvs.get("", nothing.repeat(len(mesh.triangles), axis=0)) for mesh in meshes]
+        return np.concatenate([nothing[:0], *found])
+
+    @once
+    def surface(self) -> Bool[np.ndarray, " v"]:
+        """Which vertices of the joined meshes are corners of a triangle that rays can meet."""
+        return surface_vertices(self.geometry)
+
     def seen_from(self, viewpoint: Viewpoint) -> "Seen":
         """Places every copy in the viewpoint's camera frame."""
         return Seen(self, viewpoint, placed_before(viewpoint, self.snapshot.world_from_object[:, :3]))
@@ -89,12 +104,9 @@ class Seen:
     """A caster's copies placed before one camera. Safe to use from several threads at once."""
 
     def __init__(self, caster: Caster, viewpoint: Viewpoint, camera_from_object: Float64[np.ndarray, "n 3 4"]) -> None:
-        self.caster, self.viewpoint = caster, viewpoint
+        self.caster, self.viewpoint, self.camera_from_object = caster, viewpoint, camera_from_object
         self.object_from_camera = _inverse(camera_from_object)
-        snapshot = caster.snapshot
-        self._placed = (
-            PlacedScene(caster.scenes, snapshot.mesh_of_copy, camera_from_object) if len(camera_from_object) else None
-        )
+        self._placed = _Placed.of(self, np.arange(len(camera_from_object))) if len(camera_from_object) else None
 
     def trace(self, rays: Float64[np.ndarray, "h w 3"]) -> Hits:
         """What each ray from the camera centre meets first."""
@@ -102,17 +114,15 @@ class Seen:
             shape = rays.shape[:2]
             nothing = np.full(shape, np.inf), np.full(shape, trace.MISS), np.empty(shape, np.uint32)
             return Hits(rays, *nothing, np.empty((*shape, 2)))
-        along, copy, triangle, weights = trace.trace(
-            self._placed.handle,
-            rays,
-            clip=(self.viewpoint.near, self.viewpoint.far),
-            radius=self._placed.radius,
-            mesh_of_copy=self.caster.snapshot.mesh_of_copy,
-            object_from_camera=self.object_from_camera,
-            geometry=self.caster.geometry,
-            opacity=self.caster.opacity.words(),
-        )
+        along, copy, triangle, weights = self._placed.trace(self, rays)
         self._hold_out(along, copy)
+        return Hits(rays, along, copy, triangle, weights)
+
+    def trace_some(self, copies: Int64[np.ndarray, " n"], rays: Float64[np.ndarray, "h w 3"]) -> Hits:
+        """What each ray meets first of some copies, at least one, everything else removed; no holdout hides any."""
+        along, copy, triangle, weights = _Placed.of(self, copies).trace(self, rays)
+        hit = copy != trace.MISS
+        copy[hit] = copies[copy[hit]]
         return Hits(rays, along, copy, triangle, weights)
 
     def _hold_out(self, along: Float64[np.ndarray, "h w"], copy: UInt32[np.ndarray, "h w"]) -> None:
@@ -121,6 +131,34 @@ class Seen:
         if holdout.any():
             hidden = np.append(holdout, False)[np.minimum(copy, len(holdout))]
             along[hidden], copy[hidden] = np.inf, trace.MISS
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """Some copies of a caster before a camera, as the kernel wants them: a copy is known by its place among them."""
+
+    scene: PlacedScene
+    mesh_of_copy: Int64[np.ndarray, " n"]
+    object_from_camera: Float64[np.ndarray, "n 3 4"]
+    opacity: OpacityTables
+
+    @classmethod
+    def of(cls, seen: Seen, copies: Int64[np.ndarray, " n"]) -> "_Placed":
+        caster, mesh_of_copy = seen.caster, seen.caster.snapshot.mesh_of_copy[copies]
+        scene = PlacedScene(caster.scenes, mesh_of_copy, seen.camera_from_object[copies])
+        return cls(scene, mesh_of_copy, seen.object_from_camera[copies], caster.opacity.of_copies(copies))
+
+    def trace(self, seen: Seen, rays: Float64[np.ndarray, "h w 3"]) -> trace.Record:
+        return trace.trace(
+            self.scene.handle,
+            rays,
+            clip=(seen.viewpoint.near, seen.viewpoint.far),
+            radius=self.scene.radius,
+            mesh_of_copy=self.mesh_of_copy,
+            object_from_camera=self.object_from_camera,
+            geometry=seen.caster.geometry,
+            opacity=self.opacity.words(),
+        )
 
 
 def render_geometry(
@@ -150,6 +188,20 @@ def render_geometry(
         return {}
     seen = caster.seen_from(viewpoint)
     hits = seen.trace(viewpoint.lens.rays())
+    return maps_of(seen, hits, outputs, segments=segments, subsamples=subsamples, makers=makers)
+
+
+def maps_of(
+    seen: Seen,
+    hits: Hits,
+    outputs: Iterable[str],
+    *,
+    segments: Mapping[str, Shaped[np.ndarray, " values"]] | None = None,
+    subsamples: int = 4,
+    makers: Iterable["Maker"] = (),
+) -> dict[str, np.ndarray]:
+    """The geometry maps of what the rays through the pixel centres met; see `render_geometry`."""
+    outputs = tuple(outputs)
     maps = {name: MAKERS[name](seen, hits) for name in outputs if name in MAKERS}
     if any(name in ANTIALIASED for name in outputs):
         maps |= {name: array for name, array in antialiased(seen, subsamples).items() if name in outputs}
@@ -245,6 +297,16 @@ def _material(seen: Seen, hits: Hits) -> UInt32[np.ndarray, "h w"]:
     return material
 
 
+def _occlusion_boundary(seen: Seen, hits: Hits) -> Bool[np.ndarray, "h w"]:
+    owner, along = _instance(seen, hits), hits.along
+    found = np.zeros(owner.shape, dtype=bool)
+    for here, there in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        other = owner[here] != owner[there]
+        found[here] |= other & (along[there] > along[here])
+        found[there] |= other & (along[here] > along[there])
+    return found
+
+
 Maker = Callable[[Seen, Hits], Mapping[str, np.ndarray]]
 """Makes maps of what a viewpoint's rays meet."""
 
@@ -255,12 +317,16 @@ MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "position": _position,
     "instance": _instance,
     "material": _material,
+    "occlusion_boundary": _occlusion_boundary,
 }
 """The function that makes each modality of one ray per pixel; the antialiased ones share a pass of their own, and those
 that need another time are made by `flow`."""
 
 _OF_TWO_TIMES = {name for names in FLOWS.values() for name in (names.flow, names.valid, names.scene_flow)}
-assert {*MAKERS, *ANTIALIASED, *_OF_TWO_TIMES} == {name for name, row in TABLE.items() if row.engine == "rays"}
+_OF_MORE = {"part", "uv", "nocs"}  # by copy, as maps of keys are, and by `coordinates`
+assert {*MAKERS, *ANTIALIASED, *_OF_TWO_TIMES, *_OF_MORE} == {
+    name for name, row in TABLE.items() if row.engine == "rays"
+}
 
 
 def _inverse(placed: Float64[np.ndarray, "n 3 4"]) -> Float64[np.ndarray, "n 3 4"]:

@@ -104,7 +104,7 @@ class TorchDataset(torch.utils.data.Dataset):
         if name == "ids":
             return torch.from_numpy(_ids(point))
         if name == "labels":
-            return torch.tensor([self._label(point, row) for row in point.instances], dtype=torch.int64)
+            return torch.tensor([self._label(point, row) for row in point.instances.visible], dtype=torch.int64)
         if name in CAMERA:
             return torch.from_numpy(np.array(getattr(point.viewpoint, name)))
         raise FormatError(point.path, f"has no map {name!r}; it has {', '.join(rows)}")
@@ -146,7 +146,7 @@ def _as(kind: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _boxes(point: Datapoint) -> torch.Tensor:
-    boxes = torch.tensor([row.box for row in point.instances], dtype=torch.float32).reshape(-1, 4)
+    boxes = torch.tensor([row.box for row in point.instances.visible], dtype=torch.float32).reshape(-1, 4)
     if tv_tensors is None:
         return boxes
     try:
@@ -157,7 +157,7 @@ def _boxes(point: Datapoint) -> torch.Tensor:
 
 
 def _ids(point: Datapoint) -> np.ndarray:
-    return np.array([row.id for row in point.instances], dtype=np.int64)
+    return np.array([row.id for row in point.instances.visible], dtype=np.int64)
 
 
 def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

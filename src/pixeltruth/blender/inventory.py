@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped, UInt32
+from jaxtyping import Float64, Shaped, UInt32
 
 from pixeltruth.blender.owners import Owner
 from pixeltruth.blender.snapshot import Survey, slot_table
@@ -25,11 +25,13 @@ class Inventory:
         snapshot: Geometry ready for the rays.
         instances: By id.
         segments: For each map of a key its value by copy of the snapshot, then the background's.
+        poses: Where the owner of each instance is, `world_from_object`; empty where the job does not ask.
     """
 
     snapshot: Snapshot
     instances: Mapping[int, Instance]
     segments: Mapping[str, Shaped[np.ndarray, " values"]]
+    poses: Mapping[int, Float64[np.ndarray, "4 4"]]
 
 
 def take_inventory(moment: Moment, manifest: SceneManifest, rows: Sequence[ModalityEntry]) -> Inventory:
@@ -50,11 +52,14 @@ def take_inventory(moment: Moment, manifest: SceneManifest, rows: Sequence[Modal
     segments = {
         row.name: _segment(row, instances, id_of_copy, frame=moment.frame) for row in rows if row.name not in TABLE
     }
+    if any(row.name == "part" for row in rows):
+        segments["part"] = _parts(moment, manifest)
     materials = {entry.name: entry.id for entry in manifest.materials}
     new = {name for copy in moment.survey.copies for name in copy.slots} - materials.keys()
     if new:
         raise _drifted(moment.frame, f"material {min(map(str, new))!r} is new")
-    return Inventory(_snapshot(moment.survey, id_of_copy, materials), instances, segments)
+    snapshot = _snapshot(moment.survey, id_of_copy, materials)
+    return Inventory(snapshot, instances, segments, _poses(moment, owners))
 
 
 def nameless(moment: Moment) -> Snapshot:
@@ -63,6 +68,26 @@ def nameless(moment: Moment) -> Snapshot:
     names = {name for copy in found.copies for name in copy.slots}
     materials = {name: number for number, name in enumerate(sorted(names, key=str), 1)}
     return _snapshot(found, np.array([not copy.holdout for copy in found.copies], dtype=np.uint32), materials)
+
+
+def _parts(moment: Moment, manifest: SceneManifest) -> UInt32[np.ndarray, " values"]:
+    """The part of each copy, then 0 for the background."""
+    ids, holdouts = {entry.key: entry.id for entry in manifest.parts}, moment.owners.of_copy
+    keys = [None if owner is None else copy.chain[0].key
+            for copy, owner in zip(moment.survey.copies, holdouts, strict=True)]  # fmt: skip
+    if new := [key for key in keys if key is not None and key not in ids]:
+        raise _drifted(moment.frame, f"part {new[0][-1]!r} is new")
+    return np.array([*(0 if key is None else ids[key] for key in keys), 0], dtype=np.uint32)
+
+
+def _poses(moment: Moment, ids: Mapping[Key, int]) -> dict[int, Float64[np.ndarray, "4 4"]]:
+    """The pose of each instance; of several owners of one id that of the first, as its name is."""
+    poses: dict[int, Float64[np.ndarray, "4 4"]] = {}
+    for key in sorted(moment.owners.by_key, key=lambda key: [str(part) for part in key]):
+        pose = moment.owners.by_key[key].node.world_from_object
+        if pose is not None:
+            poses.setdefault(ids[key], pose)
+    return poses
 
 
 def _id_of(owner: Owner, ids: Mapping[Key, int], frame: int) -> int:

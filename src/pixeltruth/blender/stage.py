@@ -101,8 +101,8 @@ class Stage:
 
     def _read(self, frame: int, graph: bpy.types.Depsgraph) -> Moment:
         job = self.job
-        require_room(*footprint(graph, lit=job.needs_light), lit=job.needs_light)
-        found = survey(graph, job.map_by, self.labels)
+        require_room(*footprint(graph, lit=job.needs_light, uv="uv" in job.outputs), lit=job.needs_light)
+        found = survey(graph, job.map_by, self.labels, outputs=job.outputs)
         rendered = frame in self.frames
         owners = owners_of(found, job.property_keys, job.default_values) if rendered else Owners({}, ())
         dark = job.needs_light and is_dark(graph)

@@ -111,6 +111,15 @@ class Reader(ABC):
         """
         raise FormatError(self.path, f"names no classes: there is no mask of {name!r}")
 
+    def amodal_mask(self, id_: int) -> Bool[np.ndarray, "h w"]:
+        """The pixels of an instance with everything else removed.
+
+        Raises:
+            KeyError: There is no such instance.
+            FormatError: The layout has no amodal masks, or the file is damaged.
+        """
+        raise FormatError(self.path, "has no amodal masks")
+
     def problems(self) -> Iterator[Problem]:
         """Everything that cannot be read."""
         try:

@@ -73,7 +73,8 @@ def render(
         labels: A label file (see `pixeltruth.labels`), or its rules.
         setup: Your own Python file; its function ``setup(scene)`` is called on the opened scene, in Blender's process,
             which on Linux can write into the output folder only.
-        outputs: Maps to write, as in `pixeltruth.modalities.TABLE`; ``default`` stands for the default ones.
+        outputs: Maps to write, as in `pixeltruth.modalities.TABLE`; ``default`` stands for the default ones. Columns of
+            the instance table, as in `pixeltruth.modalities.COLUMNS`.
         rgb: False renders no light at all.
         quality: How much light is sampled: draft, standard or reference.
         samples: Samples per pixel instead of the quality's.

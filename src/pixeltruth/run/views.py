@@ -10,52 +10,23 @@ import numpy as np
 
 from pixeltruth.blender import cycles
 from pixeltruth.blender.census import LIGHTING
-from pixeltruth.blender.inventory import Inventory, nameless, take_inventory
+from pixeltruth.blender.inventory import nameless, take_inventory
 from pixeltruth.blender.plan import PlannedView
 from pixeltruth.blender.stage import Moment, Stage
+from pixeltruth.boxes3d import boxes_3d
+from pixeltruth.coordinates import coordinate_maps
 from pixeltruth.correspondence import Correspondence, copies_of, correspond
-from pixeltruth.derive import instance_extents
 from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
 from pixeltruth.mesh_store import MeshStore
 from pixeltruth.modalities import FRAME_OF
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.raycast import Caster, Maker, maps_of
+from pixeltruth.run.instances import instance_table
+from pixeltruth.run.shot import Shot, Still
 from pixeltruth.view import InstanceRow, View
 
 Maps = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Still:
-    """A scene at one frame before the rays.
-
-    Attributes:
-        views: Its views by the folder of their camera.
-        inventory: What is in it; None at a frame that is no view's own.
-        caster: Its geometry.
-    """
-
-    views: Mapping[str, PlannedView]
-    inventory: Inventory | None
-    caster: Caster
-
-
-@dataclass(frozen=True, eq=False)
-class Shot:
-    """A scene at one frame, ready for every camera.
-
-    Attributes:
-        views: Its views by the folder of their camera.
-        inventory: What is in it.
-        caster: Its geometry before the rays.
-        others: The times to which its flow leads, by direction, each with what becomes of the copies.
-    """
-
-    views: Mapping[str, PlannedView]
-    inventory: Inventory
-    caster: Caster
-    others: Mapping[str, tuple[Still, Correspondence]]
 
 
 @dataclass(frozen=True)
@@ -118,7 +89,8 @@ class ViewMaker:
             for way, at in self.stage.neighbours(frame).items()
             for other in [self._stills[at]]
         }
-        return Shot(still.views, still.inventory, still.caster, others)
+        boxes = boxes_3d(still.caster, still.inventory.poses) if "box3d" in self.job.outputs else {}
+        return Shot(still.views, still.inventory, still.caster, others, boxes)
 
     def _still(self, moment: Moment) -> Still:
         own = moment.frame in self.manifest.frames
@@ -143,29 +115,41 @@ class ViewMaker:
 
     def maps(self, shot: Shot, folder: str) -> dict[str, np.ndarray]:
         """Casts the geometry of a view."""
+        return self._labels(shot, folder)[0]
+
+    def _labels(
+        self, shot: Shot, folder: str
+    ) -> tuple[dict[str, np.ndarray], tuple[InstanceRow, ...], np.ndarray | None]:
+        """The geometry maps of a view, its instance table and the bits of its amodal masks."""
         view, job = shot.views[folder], self.job
+        if not any(entry.engine == "rays" for entry in self.entries):
+            return {}, (), None
         others = {way: _other_time(other, folder) for way, other in shot.others.items()}
-        return render_geometry(
-            shot.caster,
-            view.viewpoint,
-            job.outputs,
-            segments=shot.inventory.segments,
-            subsamples=job.subsamples,
-            makers=[partial(flow_maps, way=way, other=other, outputs=job.outputs) for way, other in others.items()],
-        )
+        makers: list[Maker] = [
+            partial(flow_maps, way=way, other=other, outputs=job.outputs) for way, other in others.items()
+        ]
+        makers.append(partial(coordinate_maps, boxes=shot.boxes, outputs=job.outputs))
+        seen = shot.caster.seen_from(view.viewpoint)
+        hits = seen.trace(view.viewpoint.lens.rays())
+        segments = shot.inventory.segments
+        arrays = maps_of(seen, hits, job.maps, segments=segments, subsamples=job.subsamples, makers=makers)
+        if "instance" not in arrays:
+            return arrays, (), None
+        return arrays, *instance_table(shot, arrays["instance"], (seen, hits), wanted=job.outputs)
 
     def write(self, shot: Shot, folder: str, light: Maps) -> Path:
         """Casts a view's geometry and writes its file, whole or not at all; returns the file's path."""
-        view, arrays = shot.views[folder], self.maps(shot, folder)
+        view = shot.views[folder]
+        arrays, instances, masks = self._labels(shot, folder)
         metadata = {"camera": view.name, "frame": view.frame}
         metadata |= {FRAME_OF[way]: frame for way, frame in self.stage.neighbours(view.frame).items()}
         if light:
             metadata |= {"noise_seed": self.seed(view), "device": self.device}
-        instances = _instance_rows(shot.inventory, arrays["instance"]) if "instance" in arrays else ()
         path = self.place.folder / folder / view_file(view.frame)
         path.parent.mkdir(parents=True, exist_ok=True)
-        lighting, codec = {LIGHTING: light} if light else {}, self.job.codec
-        native.write_view(path, View(view.viewpoint, self.rows, arrays, lighting, instances, metadata), codec=codec)
+        lighting = {LIGHTING: light} if light else {}
+        whole = View(view.viewpoint, self.rows, arrays, lighting, instances, metadata, masks)
+        native.write_view(path, whole, codec=self.job.codec)
         return path
 
 
@@ -173,11 +157,3 @@ def _other_time(other: tuple[Still, Correspondence], folder: str) -> OtherTime:
     still, copies = other
     view = still.views.get(folder)
     return OtherTime(still.caster, None if view is None else view.viewpoint, copies)
-
-
-def _instance_rows(inventory: Inventory, ids: np.ndarray) -> tuple[InstanceRow, ...]:
-    rows = []
-    for id_, area, (x, y, w, h) in zip(*(part.tolist() for part in instance_extents(ids)), strict=True):
-        owner = inventory.instances[id_]
-        rows.append(InstanceRow(id_, owner.name, owner.values, owner.materials, area, (x, y, w, h)))
-    return tuple(rows)

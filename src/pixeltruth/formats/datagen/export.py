@@ -2,8 +2,9 @@
 
 Pictures, depth, normals, segmentation and cameras lie where that layout has a place for them. Maps that it has no
 place for (material ids, maps of keys, antialiased maps) are left out; distance and position follow from depth and
-camera. The segmentation holds both the category and the instance of a pixel: red counts categories, green and blue are
-the high and the low half of the instance id, and the tree of names has an instance below its category.
+camera. The segmentation holds both the class and the instance of a pixel: red counts classes, green and blue are the
+high and the low half of the instance id. A class is a category, or where the dataset has a map of parts, a category and
+the names of the parts below it (`human.head`); the tree of names has instances below their classes.
 """
 
 import json
@@ -35,9 +36,10 @@ from pixeltruth.formats.reading import NAME_KEYS
 from pixeltruth.view import InstanceRow
 
 _SENSOR_MM = 36.0
-_MOST_CATEGORIES = 2**16 - 1
+_MOST_CLASSES = 2**16 - 1
 
 Colour = tuple[int, int, int]
+Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,32 +91,55 @@ def _places(scene: Scene, folder: PurePosixPath, *, moves: bool) -> Iterator[_Pl
 
 
 class _Colours:
-    """The colour of every instance of a scene, and the tree of names that says so."""
+    """The colour of every instance of a scene, or of each of its parts where it has a map of them, and their tree."""
 
     def __init__(self, scene: Scene) -> None:
-        rows = {row.id: (row.name, row.values) for row in _instances(scene)}
-        categories = sorted({_category(values) for _, values in rows.values()}, key=str)
-        if len(categories) > _MOST_CATEGORIES:
-            raise JobError(f"{scene.path}: {len(categories)} categories; the layout holds {_MOST_CATEGORIES}")
-        red = {category: number for number, category in enumerate(categories, 1)}
+        places = _places_in_tree(scene)
+        paths = sorted({path for path, _, _ in places.values()})
+        if len(paths) > _MOST_CLASSES:
+            raise JobError(f"{scene.path}: {len(paths)} classes; the layout holds {_MOST_CLASSES}")
+        red = {path: number for number, path in enumerate(paths, 1)}
+        self.by = "part" if _has_parts(scene) else "instance"
         self.of: dict[int, Colour] = {
-            id_: (red[_category(values)], id_ >> 16, id_ & 0xFFFF) for id_, (_, values) in rows.items()
+            number: (red[path], id_ >> 16, id_ & 0xFFFF) for number, (path, id_, _) in places.items()
         }
         self.tree: dict[str, Any] = {}
-        for id_ in sorted(rows):
-            name, values = rows[id_]
-            category = _category(values)
-            leaf = {_word(f"{name}_{id_}"): dict(zip("RGB", self.of[id_], strict=True))}
-            node = self.tree if category is None else self.tree.setdefault(_word(category), {})
-            node |= leaf
+        for path, id_, name in sorted(set(places.values())):
+            self._grow(scene, path, leaf=(_word(f"{name}_{id_}"), (red[path], id_ >> 16, id_ & 0xFFFF)))
         if self.tree:
             self.tree["background"] = dict.fromkeys("RGB", 0)
 
-    def picture(self, ids: Integer[np.ndarray, "h w"]) -> Integer[np.ndarray, "h w 3"]:
-        """16-bit colours of instance ids."""
+    def _grow(self, scene: Scene, path: Path, *, leaf: tuple[str, Colour]) -> None:
+        node, (name, colour) = self.tree, leaf
+        for step in path:
+            node = node.setdefault(step, {})
+            if node.keys() & set("RGB"):
+                raise JobError(f"{scene.path}: the part {'.'.join(path)!r} is called like an instance; rename it")
+        node[name] = dict(zip("RGB", colour, strict=True))
+
+    def picture(self, point: Datapoint) -> Integer[np.ndarray, "h w 3"]:
+        """16-bit colours of a datapoint."""
+        ids = point[self.by]
         known, index = np.unique(ids, return_inverse=True)
         table = np.array([self.of[id_] if id_ else (0, 0, 0) for id_ in known.tolist()], dtype=np.uint16)
         return table[index.reshape(ids.shape)]
+
+
+def _places_in_tree(scene: Scene) -> dict[int, tuple[Path, int, str]]:
+    """For each part, or instance, the names of the classes that lead to its leaf; the instance's id and its name."""
+    rows = {row.id: (row.name, row.values) for row in _instances(scene)}
+    roots = {id_: () if (root := _category(values)) is None else (_word(root),) for id_, (_, values) in rows.items()}
+    if not _has_parts(scene) or scene.manifest is None:
+        return {id_: (roots[id_], id_, name) for id_, (name, _) in rows.items()}
+    parts = scene.manifest.parts
+    return {
+        part.id: ((*roots[part.instance], *map(_word, part.path)), part.instance, rows[part.instance][0])
+        for part in parts
+    }
+
+
+def _has_parts(scene: Scene) -> bool:
+    return scene.manifest is not None and all("part" in {row.name for row in point.modalities} for point in scene[:1])
 
 
 def _instances(scene: Scene) -> Sequence[Any]:
@@ -132,9 +157,9 @@ def _category(values: Mapping[str, Any]) -> str | None:
 
 
 def _word(name: str) -> str:
-    """A name that can be an attribute."""
+    """A name that can be an attribute, and is not read as a channel of a colour."""
     word = re.sub(r"\W+", "_", name).strip("_")
-    return word if word and not word[0].isdigit() else f"_{word}"
+    return word if word and not word[0].isdigit() and word not in {"R", "G", "B"} else f"_{word}"
 
 
 def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:
@@ -199,7 +224,7 @@ def _normals(point: Datapoint) -> Float32[np.ndarray, "h w 3"]:
 
 
 def _write_segmentation(point: Datapoint, colours: _Colours, stream: BinaryIO) -> None:
-    stream.write(png16(colours.picture(point.instance)))
+    stream.write(png16(colours.picture(point)))
 
 
 def png16(picture: Integer[np.ndarray, "h w 3"]) -> bytes:

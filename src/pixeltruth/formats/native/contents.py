@@ -13,6 +13,7 @@ import h5py
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native import elements, layout
 from pixeltruth.formats.native.elements import Chunk, Place, naming
+from pixeltruth.manifest import is_newer
 
 Stamp = tuple[int, int, int]
 _FETCHED = (0, 0, 0)
@@ -44,9 +45,11 @@ class Contents:
         """
         stamp = _stamp(path.stat()) if content is None else _FETCHED
         size = _read_size(path, file)
-        names = elements.names(file)
-        groups = _lighting_groups(path, file) if layout.LIGHTING in names else {}
-        geometry = {name: (file, name) for name in names if name not in layout.RESERVED}
+        newer = is_newer(elements.read_text_attribute(file, "format_version"))
+        every = elements.names(file)
+        names = [name for name in every if not _is_no_map(file, name, newer=newer)]
+        groups = _lighting_groups(path, file) if layout.LIGHTING in every else {}
+        geometry = {name: (file, name) for name in names}
         lights = {
             layout.light_map(lighting, name): (group, name)
             for lighting, group in groups.items()
@@ -71,6 +74,13 @@ class Contents:
                 return None
             stream.seek(place.offset)
             return place.chunk(stream.read(place.size))
+
+
+def _is_no_map(file: h5py.Group, name: str, *, newer: bool) -> bool:
+    """Whether a name at the root is another element: one that we know, or a group that a newer version has."""
+    if name in layout.RESERVED and name != layout.AMODAL:
+        return True
+    return (newer or name == layout.AMODAL) and elements.is_group(file, name)  # 1.0 let a map be called amodal
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -10,6 +10,7 @@ from jaxtyping import Bool
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError
+from pixeltruth.formats.native.classes import Classes, classes_of, dotted, parts_under
 from pixeltruth.formats.native.layout import light_map
 from pixeltruth.formats.native.reader import ViewFile
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex, mask_of_name
@@ -31,11 +32,21 @@ class NativeReader(Reader):
         rows: The rows of the dataset's modalities, by name.
         camera: Name of the camera.
         frame: Frame number.
+        classes: Those of the scene's parts.
     """
 
-    def __init__(self, path: Path, lighting: str | None, rows: Rows, *, camera: str, frame: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lighting: str | None,
+        rows: Rows,
+        *,
+        camera: str,
+        frame: int,
+        classes: Classes,
+    ) -> None:
         self.path, self.lighting, self.camera, self.frame = path, lighting, camera, frame
-        self._all = rows
+        self._all, self._classes = rows, classes
         self._file = ViewFile(path)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -90,9 +101,31 @@ class NativeReader(Reader):
         """What the view file says: camera, frame, noise seed, device."""
         return dict(self._file.metadata)
 
+    def extras(self) -> tuple[str, ...]:
+        """`classes`, where there is a map of parts."""
+        return ("classes",) if "part" in self._rows else ()
+
+    def extra(self, name: str) -> Any:
+        """For `classes` the dotted name of each id of the `part` map, the background's included."""
+        if name != "classes":
+            raise KeyError(name)
+        return {0: "background", **{id_: dotted(path) for id_, path in self._classes.items()}}
+
     def mask(self, name: str) -> Bool[np.ndarray, "h w"]:
-        """The pixels of every visible instance of that name, or of that category where the job has their names."""
-        return mask_of_name(self, name)
+        """The pixels of every visible instance of that name or category, or of a class of parts (``human.head``)."""
+        try:
+            return mask_of_name(self, name)
+        except KeyError as error:
+            if "part" not in self._rows:
+                raise
+            try:
+                return np.isin(self.read("part"), parts_under(self._classes, name))
+            except KeyError as other:
+                raise KeyError(f"{error.args[0]}; {other.args[0]}") from None
+
+    def amodal_mask(self, id_: int) -> Bool[np.ndarray, "h w"]:
+        """The pixels of an instance with everything else removed."""
+        return self._file.amodal_mask(id_)
 
     def problems(self) -> Iterator[Problem]:
         """Why the file cannot be read, if it cannot."""
@@ -111,6 +144,7 @@ class _Views(Readers):
     frames: tuple[int, ...]
     lighting: tuple[str, ...]
     listed: Rows
+    classes: Classes
 
     def __len__(self) -> int:
         return len(self.frames) * max(1, len(self.lighting))
@@ -119,7 +153,8 @@ class _Views(Readers):
         view, light = divmod(index, max(1, len(self.lighting)))
         frame = self.frames[view]
         lighting = self.lighting[light] if self.lighting else None
-        return NativeReader(self.path / view_file(frame), lighting, self.listed, camera=self.name, frame=frame)
+        path = self.path / view_file(frame)
+        return NativeReader(path, lighting, self.listed, camera=self.name, frame=frame, classes=self.classes)
 
 
 def recognise(folder: Path) -> bool:
@@ -164,13 +199,13 @@ def open_scene(folder: Path, rows: Rows) -> SceneIndex:
         FormatError: `scene.json` is missing or damaged.
     """
     manifest = read_json(folder / SCENE_FILE, SceneManifest)
-    cameras = []
+    cameras, classes = [], classes_of(manifest)
     for entry in manifest.cameras:
         home = folder / entry.folder
         on_disk = {path.name for path in home.iterdir()} if home.is_dir() else set()
         frames = tuple(frame for frame in entry.views if view_file(frame) in on_disk)
         missing = tuple(home / view_file(frame) for frame in entry.views if view_file(frame) not in on_disk)
-        views = _Views(home, entry.name, frames, manifest.lighting, rows)
+        views = _Views(home, entry.name, frames, manifest.lighting, rows, classes)
         cameras.append(CameraIndex(home, entry.name, views, frames, manifest.lighting, entry.views, missing))
     name = " + ".join(source.name for source in manifest.sources)
     return SceneIndex(folder, name, tuple(cameras), manifest)
