@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pixeltruth.run.attendance import environment
 
-NAMES = ("caster", "instancing", "staging", "geometry", "views", "light", "exactness", "reading", "datagen")
+NAMES = ("caster", "instancing", "staging", "geometry", "amodal", "views", "light", "exactness", "reading", "datagen")
 BY_NAME_ONLY = ("rgb",)
 """Too long to be among all."""
 
