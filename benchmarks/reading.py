@@ -222,18 +222,21 @@ def _workers(dataset: Dataset) -> None:
     ):
         for name, (work, whole, halves) in shares.items():
             cpu: dict[str, list[float]] = {"one": [], "two": []}
-            times = take_turns(
-                {
-                    "one": lambda: cpu["one"].append(sum(one.map(work, whole))),
-                    "two": lambda: cpu["two"].append(sum(two.map(work, halves))),
-                },
-                repeats=REPEATS,
-            )
+            turns = {
+                "one": partial(_shared_out, one, work, whole, spent=cpu["one"]),
+                "two": partial(_shared_out, two, work, halves, spent=cpu["two"]),
+            }
+            times = take_turns(turns, repeats=REPEATS)
             spent = {kind: Times(tuple(taken[1:])) for kind, taken in cpu.items()}
-            required = ">= 1.6" if work is _epoch else ""
-            rows.add_row(name, str(times["one"]), str(times["two"]), times["one"].over(times["two"]),
-                         spent["two"].over(spent["one"]), required)  # fmt: skip
+            cells = [str(times["one"]), str(times["two"]), times["one"].over(times["two"])]
+            rows.add_row(name, *cells, spent["two"].over(spent["one"]), ">= 1.6" if work is _epoch else "")
     show(rows)
+
+
+def _shared_out(
+    pool: ProcessPoolExecutor, work: Callable[[Any], float], shares: Sequence[Any], *, spent: list[float]
+) -> None:
+    spent.append(sum(pool.map(work, shares)))
 
 
 def _opening(folder: Path) -> None:
