@@ -11,7 +11,8 @@ from pathlib import Path
 from pixeltruth.run.attendance import environment
 
 NAMES = (
-    "caster", "instancing", "staging", "geometry", "motion", "amodal", "views", "light", "exactness", "reading", "datagen",
+    "caster", "instancing", "staging", "geometry", "motion", "amodal", "views", "light", "exactness", "reading",
+    "datagen",
 )  # fmt: skip
 BY_NAME_ONLY = ("rgb",)
 """Too long to be among all."""
