@@ -80,6 +80,7 @@ def render(
     map_by: str | None = None,
     default_values: Annotated[_Texts | None, Parameter(name="--default", negative="")] = None,
     labels: Path | None = None,
+    skeletons: Path | None = None,
     setup: Path | None = None,
     outputs: str | None = None,
     rgb: bool | None = None,
@@ -116,6 +117,7 @@ def render(
             `material`, `name`, any custom property or object attribute.
         default_values: `KEY=VALUE` for objects that lack a key of `--map-by`; the value is JSON. May be repeated.
         labels: Label file: gives categories and properties to objects by the pattern of their name.
+        skeletons: Skeleton file: names, edges and sides of the keypoints of instances, beside the built-in `coco_17`.
         setup: Your own Python file; its function `setup(scene)` is called on the opened scene, in Blender's process,
             which on Linux can write into the output folder only.
         outputs: Maps to write, `a,b,c`; `default` stands for the default ones.
@@ -144,6 +146,7 @@ def render(
         "map_by": map_by,
         "default_values": None if default_values is None else options.parse_defaults(default_values),
         "labels": labels,
+        "skeletons": skeletons,
         "setup": setup,
         "outputs": outputs,
         "rgb": rgb,

@@ -22,6 +22,7 @@ from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
 from pixeltruth.selection import Group, assigned, entries, matching, part
+from pixeltruth.skeleton import Skeleton, merged
 
 if TYPE_CHECKING:
     from pixeltruth.statistics import Statistics
@@ -267,6 +268,15 @@ class Dataset(_Joined):
             FormatError: A file that tells of them is damaged.
         """
         return agreed(called(self.folders))
+
+    @once
+    def skeletons(self) -> dict[str, Skeleton]:
+        """The skeletons of keypoints by name: edges, sides, radii; empty where a layout states none.
+
+        Raises:
+            ValueError: Two folders mean different skeletons by one name.
+        """
+        return merged((folder.path, folder.manifest.skeletons) for folder in self.folders if folder.manifest)
 
     def table(self, rows: "Rows" = "datapoints") -> Any:
         """What is known of each datapoint, as a pandas DataFrame; needs the `table` extra.

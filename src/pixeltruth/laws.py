@@ -16,10 +16,15 @@ from jaxtyping import Bool, Float64
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.derive import Extents, instance_extents
+from pixeltruth.keypoint_laws import (
+    flags_fit_the_picture,
+    keypoints_are_those_of_the_scene,
+    keypoints_project_to_where_they_are,
+)
 from pixeltruth.lazy import once
 from pixeltruth.manifest import SceneManifest
 from pixeltruth.modalities import TABLE, Modality
-from pixeltruth.view import InstanceRow
+from pixeltruth.view import InstanceRow, Keypoints
 
 HALF_ULP = 2.0**-24
 """Largest relative error of rounding to float32."""
@@ -41,6 +46,7 @@ class Evidence:
         rows: Their rows.
         table: The view's instance table.
         scene: `scene.json`.
+        keypoints: The view's keypoints, None where it has no table of them.
     """
 
     viewpoint: Viewpoint
@@ -48,6 +54,7 @@ class Evidence:
     rows: Mapping[str, Modality]
     table: tuple[InstanceRow, ...]
     scene: SceneManifest
+    keypoints: tuple[Keypoints, ...] | None = None
 
     @once
     def rays(self) -> Float64[np.ndarray, "h w 3"]:
@@ -280,6 +287,9 @@ LAWS: tuple[Law, ...] = (
     Law("table", table_agrees_with_the_scene),
     Law("values", key_maps_are_the_values_of_instances, ("instance",)),
     Law("materials", materials_are_those_of_the_scene, ("material",)),
+    Law("keypoints", keypoints_are_those_of_the_scene),
+    Law("projection", keypoints_project_to_where_they_are),
+    Law("flags", flags_fit_the_picture),
 )
 
 

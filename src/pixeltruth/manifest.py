@@ -26,9 +26,10 @@ from pixeltruth.atomic import atomic_write
 from pixeltruth.errors import FormatError
 from pixeltruth.modalities import TABLE, Drawing, Engine, Modality
 from pixeltruth.records import Record, first_problem
+from pixeltruth.skeleton import Skeleton
 from pixeltruth.view import Value
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 DATASET_FILE = "dataset.json"
 SCENE_FILE = "scene.json"
 
@@ -101,6 +102,7 @@ class DatasetManifest(Record):
         jobs: What was asked for, one entry for each scene; the same jobs may resume into this folder, others may not.
         modalities: Every map that a view of this dataset holds, in their order.
         codec: How arrays are compressed.
+        skeletons: Those that instances of the dataset have, and those of its jobs, by name.
     """
 
     format_version: Version = FORMAT_VERSION
@@ -110,6 +112,7 @@ class DatasetManifest(Record):
     jobs: tuple[dict[str, JsonValue], ...]
     modalities: tuple[ModalityEntry, ...]
     codec: Codec = "zstd"
+    skeletons: dict[str, Skeleton] = Field(default_factory=dict)
 
     @field_validator("modalities")
     @classmethod
@@ -135,6 +138,8 @@ class InstanceEntry(Record):
             is in the tables of the views only.
         materials: Names of the materials on its surfaces at any frame, sorted.
         frames: Frame numbers at which it is in the scene; None for all of the scene's.
+        keypoints: Names of its keypoints, in the order of their rows in the views; those of its skeleton if it has one.
+        skeleton: Name of its skeleton, None where it has none.
     """
 
     id: Id
@@ -143,6 +148,8 @@ class InstanceEntry(Record):
     values: dict[str, KeyValue]
     materials: tuple[str, ...]
     frames: tuple[Annotated[int, Field(strict=True)], ...] | None = None
+    keypoints: tuple[str, ...] = ()
+    skeleton: str | None = None
 
 
 class MaterialEntry(Record):
@@ -198,6 +205,11 @@ class SceneManifest(Record):
     lighting: tuple[LightingName, ...] = ()
     report: tuple[ReportEntry, ...] = ()
     background: dict[str, KeyValue] = Field(default_factory=dict)
+
+    @property
+    def skeletons(self) -> tuple[str, ...]:
+        """Names of the skeletons that instances have."""
+        return tuple(sorted({entry.skeleton for entry in self.instances if entry.skeleton is not None}))
 
     @field_validator("instances")
     @classmethod
@@ -297,7 +309,13 @@ def _is_newer(path: Path, raw: Any) -> bool:
     major, _, minor = str(version).partition(".")
     if not (major.isdecimal() and minor.isdecimal()):
         raise FormatError(path, f"format_version: should be 'major.minor', got {version!r}")
-    ours = [int(part) for part in FORMAT_VERSION.split(".")]
-    if int(major) != ours[0]:
-        raise FormatError(path, f"format_version {version}: this pixeltruth reads {ours[0]}.x; use a matching version")
-    return int(minor) > ours[1]
+    ours = FORMAT_VERSION.partition(".")[0]
+    if int(major) != int(ours):
+        raise FormatError(path, f"format_version {version}: this pixeltruth reads {ours}.x; use a matching version")
+    return is_newer(str(version))
+
+
+def is_newer(version: str) -> bool:
+    """Whether a version of the format has a minor number above ours."""
+    minor = version.partition(".")[2]
+    return minor.isdecimal() and int(minor) > int(FORMAT_VERSION.partition(".")[2])

@@ -90,23 +90,33 @@ class Seen:
         )
 
     def trace(self, rays: Float64[np.ndarray, "h w 3"]) -> Hits:
-        """What each ray from the camera centre meets first."""
+        """What each ray from the camera centre meets first; a holdout surface counts as nothing."""
+        hits = self.meet(rays, (self.viewpoint.near, self.viewpoint.far))
+        self._hold_out(hits.along, hits.copy)
+        return hits
+
+    def meet(self, rays: Float64[np.ndarray, "h w 3"], clip: tuple[float, float]) -> Hits:
+        """What each ray from the camera centre meets first, holdout surfaces as well.
+
+        Args:
+            rays: Directions in the camera frame, z = 1.
+            clip: Least and greatest planar depth of a hit, in metres.
+        """
         if self._placed is None:
             shape = rays.shape[:2]
             nothing = np.full(shape, np.inf), np.full(shape, trace.MISS), np.empty(shape, np.uint32)
             return Hits(rays, *nothing, np.empty((*shape, 2)))
-        along, copy, triangle, weights = trace.trace(
+        record = trace.trace(
             self._placed.handle,
             rays,
-            clip=(self.viewpoint.near, self.viewpoint.far),
+            clip=clip,
             radius=self._placed.radius,
             mesh_of_copy=self.caster.snapshot.mesh_of_copy,
             object_from_camera=self.object_from_camera,
             geometry=self.caster.geometry,
             opacity=self.caster.opacity.words(),
         )
-        self._hold_out(along, copy)
-        return Hits(rays, along, copy, triangle, weights)
+        return Hits(rays, *record)
 
     def _hold_out(self, along: Float64[np.ndarray, "h w"], copy: UInt32[np.ndarray, "h w"]) -> None:
         """A holdout surface hides what is behind it and is itself nothing."""

@@ -269,7 +269,7 @@ class TestHostileFiles:
     @pytest.mark.parametrize(("attribute", "value"), [("format", "something"), ("format_version", "2.0")])
     def test_another_format_or_major_version(self, path: Path, attribute: str, value: str) -> None:
         rewritten(path, lambda file: file.attrs.__setitem__(attribute, np.bytes_(value.encode())))
-        with pytest.raises(FormatError, match=r"this pixeltruth reads 'pixeltruth view' version 1\.0"):
+        with pytest.raises(FormatError, match=r"this pixeltruth reads 'pixeltruth view' version 1\.1"):
             native.ViewFile(path).read("depth")
 
     def test_a_newer_minor_version_is_read(self, path: Path) -> None:

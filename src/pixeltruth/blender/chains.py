@@ -18,6 +18,9 @@ from pixeltruth.view import Value
 Path = tuple[str | int, ...]
 """Which copy: (top instancer, persistent id ...); empty for what is no copy."""
 
+_OURS = ("instance_id", "category_id", "keypoint", "keypoint_radius", "skeleton")
+"""Properties that mean something to this package."""
+
 _NO_ID = 2**31 - 1  # Blender fills unused levels of a persistent id with the largest int
 _CONVERTED = {"FONT", "CURVE", "SURFACE", "META"}  # listed twice: as they are, and as a mesh that they copied
 
@@ -34,7 +37,7 @@ class ChainReader:
     def __init__(
         self, depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[str, Mapping[str, Value]]
     ) -> None:
-        self.keys = tuple(dict.fromkeys((*keys, "instance_id", "category_id")))
+        self.keys = tuple(dict.fromkeys((*keys, *_OURS)))
         self._attributes = [key for key in self.keys if key in bpy.types.Object.bl_rna.properties]
         self.labels = labels
         self._facts: dict[str, tuple[dict[str, Value], dict[str, Value]]] = {}

@@ -16,7 +16,8 @@ from pixeltruth.derive import instance_extents
 from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
 from pixeltruth.raycast import Caster, render_geometry
-from pixeltruth.view import InstanceRow, View
+from pixeltruth.sighting import sight
+from pixeltruth.view import InstanceRow, Keypoints, View
 
 Maps = Mapping[str, np.ndarray]
 
@@ -114,8 +115,18 @@ class ViewMaker:
         path = self.place.folder / folder / view_file(view.frame)
         path.parent.mkdir(parents=True, exist_ok=True)
         lighting = {LIGHTING: light} if light else {}
-        native.write_view(path, View(view.viewpoint, self.rows, arrays, lighting, instances, metadata), codec=job.codec)
+        keypoints = self._keypoints(shot, view)
+        made = View(
+            view.viewpoint, self.rows, arrays, lighting, instances=instances, metadata=metadata, keypoints=keypoints
+        )
+        native.write_view(path, made, codec=job.codec)
         return path
+
+    def _keypoints(self, shot: Shot, view: PlannedView) -> tuple[Keypoints, ...] | None:
+        """What the view sees of keypoints; None where the scene has none at any frame."""
+        if not any(entry.keypoints for entry in self.manifest.instances):
+            return None
+        return sight(shot.caster.seen_from(view.viewpoint), shot.inventory.keypoints)
 
 
 def _instance_rows(inventory: Inventory, ids: np.ndarray) -> tuple[InstanceRow, ...]:

@@ -29,6 +29,7 @@ from pixeltruth.errors import JobError, NoViewpointError
 from pixeltruth.export import Item, NoOptions, Target
 from pixeltruth.formats.exr.passes import BACKGROUND_DEPTH
 from pixeltruth.formats.reading import NAME_KEYS
+from pixeltruth.tree import word
 from pixeltruth.view import InstanceRow
 
 _SENSOR_MM = 36.0
@@ -107,8 +108,8 @@ class _Colours:
         for id_ in sorted(rows):
             name, values = rows[id_]
             category = _category(values)
-            leaf = {_word(f"{name}_{id_}"): dict(zip("RGB", self.of[id_], strict=True))}
-            node = self.tree if category is None else self.tree.setdefault(_word(category), {})
+            leaf = {word(f"{name}_{id_}"): dict(zip("RGB", self.of[id_], strict=True))}
+            node = self.tree if category is None else self.tree.setdefault(word(category), {})
             node |= leaf
         if self.tree:
             self.tree["background"] = dict.fromkeys("RGB", 0)
@@ -132,12 +133,6 @@ def _category(values: Mapping[str, Any]) -> str | None:
         if isinstance(values.get(key), str):
             return str(values[key])
     return f"category_{values['category_id']}" if "category_id" in values else None
-
-
-def _word(name: str) -> str:
-    """A name that can be an attribute."""
-    word = re.sub(r"\W+", "_", name).strip("_")
-    return word if word and not word[0].isdigit() else f"_{word}"
 
 
 def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:

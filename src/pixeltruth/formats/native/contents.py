@@ -13,6 +13,7 @@ import h5py
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native import elements, layout
 from pixeltruth.formats.native.elements import Chunk, Place, naming
+from pixeltruth.manifest import is_newer
 
 Stamp = tuple[int, int, int]
 _FETCHED = (0, 0, 0)
@@ -28,12 +29,14 @@ class Contents:
         places: Where every map lies, geometry sorted by name, then `lighting/<lighting>/<modality>` likewise; the
             error where that cannot be told.
         content: What is in the file, where it is no local one.
+        has_keypoints: Whether it holds keypoints.
     """
 
     stamp: Stamp
     lighting: tuple[str, ...]
     places: Mapping[str, Place | FormatError]
     content: bytes | None = None
+    has_keypoints: bool = False
 
     @classmethod
     def of(cls, path: Path, file: h5py.Group, *, content: bytes | None = None) -> "Contents":
@@ -44,7 +47,7 @@ class Contents:
         """
         stamp = _stamp(path.stat()) if content is None else _FETCHED
         size = _read_size(path, file)
-        names = elements.names(file)
+        names = [name for name in elements.names(file) if not _is_later(file, name)]
         groups = _lighting_groups(path, file) if layout.LIGHTING in names else {}
         geometry = {name: (file, name) for name in names if name not in layout.RESERVED}
         lights = {
@@ -53,7 +56,7 @@ class Contents:
             for name in elements.names(group)
         }
         places = {name: _place(path, name, held, size=size) for name, held in (geometry | lights).items()}
-        return cls(stamp, tuple(groups), places, content)
+        return cls(stamp, tuple(groups), places, content, has_keypoints=layout.KEYPOINTS in names)
 
     def read(self, path: Path, name: str) -> Chunk | None:
         """The bytes of a map; None where the file under this name is another by now.
@@ -75,6 +78,13 @@ class Contents:
 
 def _stamp(status: os.stat_result) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _is_later(file: h5py.Group, name: str) -> bool:
+    """Whether a name is a group that a later minor version of the format added: such are ignored."""
+    if name in layout.RESERVED or not is_newer(elements.read_text_attribute(file, "format_version")):
+        return False
+    return elements.is_group(file, name)
 
 
 def _read_size(path: Path, file: h5py.Group) -> tuple[int, int]:

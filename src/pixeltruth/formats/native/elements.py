@@ -83,6 +83,14 @@ def names(group: h5py.Group) -> list[str]:
     return sorted(name.decode() for name in group.id)
 
 
+def is_group(group: h5py.Group, name: str) -> bool:
+    """Whether a name stands for a group of this very file. No link is followed."""
+    key = name.encode()
+    if group.id.links.get_info(key).type != h5py.h5l.TYPE_HARD:
+        return False
+    return bool(h5py.h5o.get_info(group.id, key).type == h5py.h5o.TYPE_GROUP)
+
+
 @dataclass(frozen=True)
 class Chunk:
     """A compressed array as it lies in a file, with all that is needed to read it.

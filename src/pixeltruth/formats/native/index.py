@@ -10,13 +10,15 @@ from jaxtyping import Bool
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.native.layout import light_map
+from pixeltruth.formats.native.keypoint_table import tree_of
+from pixeltruth.formats.native.layout import KEYPOINTS, light_map
 from pixeltruth.formats.native.reader import ViewFile
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex, mask_of_name
 from pixeltruth.lazy import once
 from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
+from pixeltruth.skeleton import BUILT_IN, Skeletons
 from pixeltruth.view import InstanceRow
 
 Rows = Mapping[str, Modality]
@@ -31,11 +33,14 @@ class NativeReader(Reader):
         rows: The rows of the dataset's modalities, by name.
         camera: Name of the camera.
         frame: Frame number.
+        skeletons: Those of the dataset, by name.
     """
 
-    def __init__(self, path: Path, lighting: str | None, rows: Rows, *, camera: str, frame: int) -> None:
+    def __init__(
+        self, path: Path, lighting: str | None, rows: Rows, *, camera: str, frame: int, skeletons: Skeletons = BUILT_IN
+    ) -> None:
         self.path, self.lighting, self.camera, self.frame = path, lighting, camera, frame
-        self._all = rows
+        self._all, self._skeletons = rows, skeletons
         self._file = ViewFile(path)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -90,6 +95,17 @@ class NativeReader(Reader):
         """What the view file says: camera, frame, noise seed, device."""
         return dict(self._file.metadata)
 
+    def extras(self) -> tuple[str, ...]:
+        """`keypoints`, where the scene has some."""
+        return () if self._file.keypoints is None else (KEYPOINTS,)
+
+    def extra(self, name: str) -> Any:
+        """The tree of keypoints."""
+        found = self._file.keypoints if name == KEYPOINTS else None
+        if found is None:
+            raise KeyError(name)
+        return tree_of(found, self._file.viewpoint, self._skeletons)
+
     def mask(self, name: str) -> Bool[np.ndarray, "h w"]:
         """The pixels of every visible instance of that name, or of that category where the job has their names."""
         return mask_of_name(self, name)
@@ -111,6 +127,7 @@ class _Views(Readers):
     frames: tuple[int, ...]
     lighting: tuple[str, ...]
     listed: Rows
+    skeletons: Skeletons
 
     def __len__(self) -> int:
         return len(self.frames) * max(1, len(self.lighting))
@@ -119,7 +136,8 @@ class _Views(Readers):
         view, light = divmod(index, max(1, len(self.lighting)))
         frame = self.frames[view]
         lighting = self.lighting[light] if self.lighting else None
-        return NativeReader(self.path / view_file(frame), lighting, self.listed, camera=self.name, frame=frame)
+        path, skeletons = self.path / view_file(frame), self.skeletons
+        return NativeReader(path, lighting, self.listed, camera=self.name, frame=frame, skeletons=skeletons)
 
 
 def recognise(folder: Path) -> bool:
@@ -137,7 +155,7 @@ def open_folder(folder: Path) -> FolderIndex:
     rows = {entry.name: entry.row for entry in manifest.modalities}
     folders = scene_folders(folder)
     begun = [path for path in folders if (path / SCENE_FILE).is_file()]
-    scenes = tuple(open_scene(path, rows) for path in begun)
+    scenes = tuple(open_scene(path, rows, manifest.skeletons) for path in begun)
     missing = tuple(path / SCENE_FILE for path in folders if path not in begun)
     return FolderIndex(folder, "native", scenes, manifest, missing)
 
@@ -153,12 +171,13 @@ def _number(folder: Path) -> tuple[int, str]:
     return (int(digits) if digits.isdecimal() else -1, folder.name)
 
 
-def open_scene(folder: Path, rows: Rows) -> SceneIndex:
+def open_scene(folder: Path, rows: Rows, skeletons: Skeletons) -> SceneIndex:
     """One scene of a dataset.
 
     Args:
         folder: Where its `scene.json` lies.
         rows: The rows of the dataset's modalities, by name.
+        skeletons: Those of the dataset, by name.
 
     Raises:
         FormatError: `scene.json` is missing or damaged.
@@ -170,7 +189,7 @@ def open_scene(folder: Path, rows: Rows) -> SceneIndex:
         on_disk = {path.name for path in home.iterdir()} if home.is_dir() else set()
         frames = tuple(frame for frame in entry.views if view_file(frame) in on_disk)
         missing = tuple(home / view_file(frame) for frame in entry.views if view_file(frame) not in on_disk)
-        views = _Views(home, entry.name, frames, manifest.lighting, rows)
+        views = _Views(home, entry.name, frames, manifest.lighting, rows, skeletons)
         cameras.append(CameraIndex(home, entry.name, views, frames, manifest.lighting, entry.views, missing))
     name = " + ".join(source.name for source in manifest.sources)
     return SceneIndex(folder, name, tuple(cameras), manifest)

@@ -1,7 +1,8 @@
 """Names inside a view file, shared by its writer and its reader.
 
 Root: attributes `format` and `format_version`; group `viewpoint`; one dataset for each geometry map; the texts
-`instances.json`, `instances.csv` and `metadata.json`; group `lighting/<lighting>` with the maps of each lighting.
+`instances.json`, `instances.csv` and `metadata.json`; group `lighting/<lighting>` with the maps of each lighting; group
+`keypoints` with the text `keypoints.json` where the scene has any.
 A map is called `depth`, or `lighting/<lighting>/rgb`.
 """
 
@@ -11,8 +12,10 @@ ELEMENT_VERSION = 1
 
 INSTANCES, INSTANCES_CSV, METADATA = "instances.json", "instances.csv", "metadata.json"
 TEXTS = (INSTANCES, INSTANCES_CSV, METADATA)
-VIEWPOINT, LIGHTING = "viewpoint", "lighting"
-RESERVED = (VIEWPOINT, LIGHTING, *TEXTS)
+VIEWPOINT, LIGHTING, KEYPOINTS = "viewpoint", "lighting", "keypoints"
+KEYPOINT_TABLE = "keypoints.json"
+"""The one text in the group of keypoints."""
+RESERVED = (VIEWPOINT, LIGHTING, KEYPOINTS, *TEXTS)
 """Names at the root that are no maps, so that no `map_by` key can have them."""
 
 LENS_MODEL = "pinhole"
