@@ -284,7 +284,8 @@ class Dataset(_Joined):
         Args:
             rows: ``"datapoints"``: scene, camera, frame, lighting, path and all metadata, nested ones with dots.
                 ``"instances"``: one row for each visible instance: id, name, area, x, y, width, height, materials, and
-                the job's keys. In both, the index ``datapoint`` is the position: ``dataset[i]``.
+                the job's keys. ``"keypoints"``: one for each keypoint: group, instance, keypoint, u, v, flag, visible,
+                x, y, z. In all, the index ``datapoint`` is the position: ``dataset[i]``.
 
         Raises:
             MissingExtraError: pandas is not installed.

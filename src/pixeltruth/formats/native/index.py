@@ -95,6 +95,10 @@ class NativeReader(Reader):
         """What the view file says: camera, frame, noise seed, device."""
         return dict(self._file.metadata)
 
+    def skeletons(self) -> Skeletons:
+        """Those of the dataset."""
+        return self._skeletons
+
     def extras(self) -> tuple[str, ...]:
         """`keypoints`, where the scene has some."""
         return () if self._file.keypoints is None else (KEYPOINTS,)
