@@ -64,9 +64,7 @@ def _moving(name: str) -> Callable[..., Joints]:
 
 def _rotated(joints: Joints, angle: int | float, *given: Any, expand: bool = False, **named: Any) -> Joints:
     if expand:  # torchvision rounds the size of the new picture and not its points: up to a pixel apart
-        raise TypeError(
-            f"rotate with expand=True misplaces the keypoints of {tuple(joints.shape)} Joints; leave it out"
-        )
+        raise TypeError(f"rotate with expand=True would misplace the {tuple(joints.shape)} Joints; leave keypoints out")
     return _moving("rotate")(joints, angle, *given, **named)
 
 

@@ -18,7 +18,7 @@ _MANY = 60
 
 
 def draw_keypoints(sheet: Sheet, frame: Frame, *, zoom: Zoom, groups: Sequence[PointGroup]) -> None:
-    """Draws the keypoints that lie in a picture in ``frame``, in the colour of their instance, or else of their group."""
+    """Draws the keypoints that lie in a picture in ``frame``, in the colour of their instance or else group."""
     for number, group in enumerate(groups, 1):
         id_ = number if group.instance is None else group.instance
         color: Color = tuple((id_colors(np.array([id_], dtype=np.uint32))[0] / 255).tolist())

@@ -27,6 +27,8 @@ from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Camera, Dataset, Scene
 from pixeltruth.errors import JobError, NoViewpointError
 from pixeltruth.export import Item, NoOptions, Target
+from pixeltruth.formats.datagen.export_keypoints import NAME as KEYPOINTS
+from pixeltruth.formats.datagen.export_keypoints import has_keypoints, write_keypoints
 from pixeltruth.formats.exr.passes import BACKGROUND_DEPTH
 from pixeltruth.formats.reading import NAME_KEYS
 from pixeltruth.tree import word
@@ -149,6 +151,9 @@ def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:
         yield Item(folder / "normal_maps.exr", partial(_write_exr, first, _normals))
     if "instance" in names and colours.tree:
         yield Item(folder / "semantic_segmentation.png", partial(_write_segmentation, first, colours))
+    if has_keypoints(first):
+        moves = folder.parent.parent.name == "frames"
+        yield Item(folder / KEYPOINTS, lambda stream: write_keypoints(first, stream, moves=moves))
     try:
         yield _text(folder / "camera_metadata.json", camera_metadata(first.viewpoint, folder.name))
     except NoViewpointError:
@@ -248,4 +253,6 @@ def _write_text(text: str, stream: BinaryIO) -> None:
     stream.write(text.encode() + b"\n")
 
 
-TARGET = Target("datagen", plan, "Folders that the Datagen SDK loads: pictures, depth, normals, segmentation, cameras.")
+TARGET = Target(
+    "datagen", plan, "Folders that the Datagen SDK loads: pictures, depth, normals, segmentation, key points, cameras."
+)
