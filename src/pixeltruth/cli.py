@@ -320,11 +320,11 @@ def figure(
 
 
 @app.command
-def sample(name: Literal["still_life"], /, *, output: Output) -> None:
+def sample(name: Literal["still_life", "people"], /, *, output: Output) -> None:
     """Build a sample scene, as a file to render. Prints its path.
 
     Args:
-        name: Which one.
+        name: Which one: a still life, or two people with keypoints.
         output: The .blend file to write.
     """
     from pixeltruth.run.sample import write_sample

@@ -1,15 +1,31 @@
-"""A skeleton file (TOML) says what the keypoints of kinds of things are called, which are joined, and which mirror.
+"""Keypoints of a scene are its Empties and bones that have the custom property `keypoint`.
 
-An instance has the skeleton that the custom property `skeleton` on its armature, Empty or object names. COCO's 17
-points of a person are built in as `coco_17`; others come from a skeleton file, or stand in a job file:
+A skeleton file (TOML) says what those of a kind of thing are called, which are joined, and which mirror each other.
+
+| custom property | on | meaning |
+|---|---|---|
+| `keypoint` | an Empty, a bone, a pose bone | text, the name of the point: the Empty's origin, the bone's head |
+| `keypoint_radius` | the same | metres: surfaces of its own instance this close do not hide it |
+| `skeleton` | the armature, the Empty, an object above them, or the owner | which skeleton the instance has |
+
+A keypoint belongs to the instance of its object: of an Empty's parent, of what an armature deforms or has as children.
+Where several instances come into question, or none, the render is refused: parent it to one, or give `category_id` to a
+parent that they share. Two keypoints of an instance have two names. A label file sets these properties on Empties and
+armatures by pattern; on bones your own Python file does (`bone["keypoint"] = ...`). An Empty or an armature that is
+hidden from renders gives none, and is named.
+
+COCO's 17 points of a person are built in as `coco_17`. Others come from a skeleton file, or stand in a job file:
 
 ```toml
 [skeletons.lamp]                                   # in a skeleton file: [lamp]
 keypoints = ["base", "elbow_left", "elbow_right", "head"]
 edges = [["base", "elbow_left"], ["base", "elbow_right"], ["elbow_left", "head"]]   # may be left out
 pairs = [["elbow_left", "elbow_right"]]            # left and right; a mirrored picture swaps them; may be left out
-radii = { base = 0.05 }                            # metres, see `keypoint_radius`; 0 where left out
+radii = { base = 0.05 }                            # metres, where no `keypoint_radius` is set; 0 where left out
 ```
+
+An instance has all keypoints of its skeleton, in their order; those that the scene lacks are absent. One that the
+skeleton lacks is refused. Without a skeleton an instance has its own points, sorted by name, joined by nothing.
 """
 
 import tomllib

@@ -253,6 +253,5 @@ def _write_text(text: str, stream: BinaryIO) -> None:
     stream.write(text.encode() + b"\n")
 
 
-TARGET = Target(
-    "datagen", plan, "Folders that the Datagen SDK loads: pictures, depth, normals, segmentation, key points, cameras."
-)
+_DOC = "Folders that the Datagen SDK loads: pictures, depth, normals, segmentation, key points, cameras."
+TARGET = Target("datagen", plan, _DOC)
