@@ -49,7 +49,7 @@ def scene_of(seen: Seen) -> int:
     """Handle of the placed copies, which live as long as ``seen``."""
     if seen._placed is None:
         raise ValueError("nothing is placed")
-    return seen._placed.handle
+    return seen._placed.scene.handle
 
 
 def packets(scene: int, rays: np.ndarray) -> Hits:

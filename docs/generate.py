@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pixeltruth import jobfile, labels, poses, skeletonfile, sources
 from pixeltruth.cli import app
-from pixeltruth.modalities import TABLE, Modality
+from pixeltruth.modalities import COLUMNS, TABLE, Modality
 
 HERE = Path(__file__).resolve().parent
 NOTE = "<!-- Made by docs/generate.py from the code; change it there. -->\n"
@@ -35,6 +35,11 @@ sentinels mean is on the page [conventions](conventions.md).
 
 """
 
+TABLE_OUTPUTS = """
+`--outputs` may also list what is no map but columns of the instance table, which bring `instance` along:
+
+"""
+
 
 def cli_page() -> str:
     """The help of every command."""
@@ -59,12 +64,18 @@ def modalities_page() -> str:
     """The table of modalities, row by row."""
     head = ["name", "dtype", "shape", "unit", "frame", "background", "made by", "default", "meaning"]
     lines = [head, ["---"] * len(head), *(_cells(row) for row in TABLE.values())]
-    return NOTE + MODALITIES + "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    columns = [["name", "meaning"], ["---"] * 2, *([f"`{name}`", doc] for name, doc in COLUMNS.items())]
+    return NOTE + MODALITIES + _rows(lines) + TABLE_OUTPUTS + _rows(columns)
+
+
+def _rows(lines: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _cells(row: Modality) -> list[str]:
     shape = f"(height, width, {row.channels})" if row.channels else "(height, width)"
-    background = "none" if row.engine == "cycles" and math.isnan(row.background) else f"{row.background:g}"
+    none = math.isnan(row.background) and (row.engine == "cycles" or row.frame == "image" or row.dtype == "bool")
+    background = "none" if none else f"{row.background:g}"
     default = "yes" if row.default else ""
     return [f"`{row.name}`", row.dtype, shape, row.unit, row.frame, background, row.engine, default, row.doc]
 

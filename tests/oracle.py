@@ -47,17 +47,8 @@ class Truth:
     label: np.ndarray
 
 
-def look(pinhole: Pinhole, corners: np.ndarray, labels: np.ndarray, there=lambda index, b1, b2: True) -> Truth:
-    """What every pixel sees.
-
-    Args:
-        pinhole: The camera.
-        corners: (t, 3, 3) world positions.
-        labels: (t,) what each triangle is called; 0 is nothing.
-        there: Whether a triangle is at all at places on it, given by the weights of its second and third corner.
-    """
-    origin = pinhole.world_from_camera[:3, 3]
-    rays = pinhole.directions()
+def meet(origin, rays, corners, *, there=lambda index, b1, b2: True) -> tuple[np.ndarray, np.ndarray]:
+    """The parameter along each ray (n, 3) to the first of some triangles (t, 3, 3), and which; inf and -1 if none."""
     best, which = np.full(len(rays), np.inf), np.full(len(rays), -1)
     a, u, v = corners[:, 0] - origin, corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     for index in range(len(corners)):
@@ -70,6 +61,22 @@ def look(pinhole: Pinhole, corners: np.ndarray, labels: np.ndarray, there=lambda
             nearer = (b1 >= -1e-12) & (b2 >= -1e-12) & (b1 + b2 <= 1 + 1e-12) & (t > 0) & (t < best * (1 - 1e-12))
         nearer &= there(index, b1, b2)
         best[nearer], which[nearer] = t[nearer], index
+    return best, which
+
+
+def look(pinhole: Pinhole, corners: np.ndarray, labels: np.ndarray, there=lambda index, b1, b2: True) -> Truth:
+    """What every pixel sees.
+
+    Args:
+        pinhole: The camera.
+        corners: (t, 3, 3) world positions.
+        labels: (t,) what each triangle is called; 0 is nothing.
+        there: Whether a triangle is at all at places on it, given by the weights of its second and third corner.
+    """
+    origin = pinhole.world_from_camera[:3, 3]
+    rays = pinhole.directions()
+    best, which = meet(origin, rays, corners, there=there)
+    u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     hit = which >= 0
     position = np.where(hit[:, None], origin + rays * np.where(hit, best, 0)[:, None], np.nan)
     face = np.cross(u, v)
@@ -129,12 +136,17 @@ def edge_distance(pinhole: Pinhole, segments: np.ndarray) -> np.ndarray:
     """
     v, u = np.mgrid[: pinhole.height, : pinhole.width].astype(np.float64)
     pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
+    return distance_to(pixels, pinhole, segments).reshape(pinhole.height, pinhole.width)
+
+
+def distance_to(pixels: np.ndarray, pinhole: Pinhole, segments: np.ndarray) -> np.ndarray:
+    """The same from places (n, 2) in the picture: (n,)."""
     distance = np.full(len(pixels), np.inf)
     for start, end in pinhole.project(segments):
         along = end - start
         t = np.clip(((pixels - start) @ along) / max(along @ along, 1e-300), 0, 1)
         distance = np.minimum(distance, np.linalg.norm(pixels - start - t[:, None] * along, axis=1))
-    return distance.reshape(pinhole.height, pinhole.width)
+    return distance
 
 
 def outline(corners: np.ndarray) -> np.ndarray:

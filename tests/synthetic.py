@@ -3,6 +3,7 @@
 It calls none of the package's rays; only the value types that carry the result are the package's.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pixeltruth.manifest import (
     InstanceEntry,
     MaterialEntry,
     ModalityEntry,
+    PartEntry,
     ReportEntry,
     SceneManifest,
     SourceFile,
@@ -25,7 +27,7 @@ from pixeltruth.manifest import (
     write_json,
 )
 from pixeltruth.modalities import TABLE, Modality, segment_map
-from pixeltruth.view import InstanceRow, View
+from pixeltruth.view import Amodal, Box3d, InstanceRow, View
 
 # id, name, lower corner, upper corner, turn about z in radians, values, material id, material
 THINGS = (
@@ -44,12 +46,12 @@ SHARP = ("depth", "distance", "normals", "position", "instance", "material")
 ANTIALIASED = ("distance_antialiased", "depth_antialiased", "coverage")
 
 
-def rows() -> dict[str, Modality]:
+def rows(more: tuple[str, ...] = ()) -> dict[str, Modality]:
     """Every modality of the dataset."""
     keys = [
         segment_map(key, [background, *(values[key] for values in VALUES.values())]) for key, background in KEYS.items()
     ]
-    names = ("rgb", *SHARP, *ANTIALIASED)
+    names = ("rgb", *SHARP, *more, *ANTIALIASED)
     return {row.name: row for row in (*(TABLE[name] for name in names), *keys)}
 
 
@@ -66,14 +68,14 @@ def viewpoint(frame: int = 1, *, offset: tuple[float, float, float] = (0, 0, 0))
     return Viewpoint(Lens(40, 30, fx=46.0, fy=43.0, cx=18.7, cy=15.9), pose)
 
 
-def cast(camera: Viewpoint, u: np.ndarray, v: np.ndarray, *, offset=(0, 0, 0)) -> dict[str, np.ndarray]:
+def cast(camera: Viewpoint, u: np.ndarray, v: np.ndarray, *, offset=(0, 0, 0), things=THINGS) -> dict[str, np.ndarray]:
     """Depth, instance, material and world normal at pixel coordinates, by intersecting slabs."""
     lens, rotation = camera.lens, camera.world_from_camera[:3, :3]
     rays = np.stack([(u - lens.cx) / lens.fx, (v - lens.cy) / lens.fy, np.ones_like(u)], axis=-1)
     depth = np.full(u.shape, np.inf)
     found = {"instance": np.zeros(u.shape, np.uint32), "material": np.zeros(u.shape, np.uint32)}
     normal = np.zeros((*u.shape, 3))
-    for id_, _, lower, upper, turn, _, material, _ in THINGS:
+    for id_, _, lower, upper, turn, _, material, _ in things:
         c, s = np.cos(turn), np.sin(turn)
         world_from_box = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
         origin = (camera.world_from_camera[:3, 3] - offset) @ world_from_box
@@ -140,6 +142,100 @@ def instances(ids: np.ndarray) -> tuple[InstanceRow, ...]:
             materials = () if material is None else (material,)
             table.append(InstanceRow(id_, name, VALUES[id_], materials=materials, area=len(u), box=box))
     return tuple(table)
+
+
+def behind(camera: Viewpoint) -> tuple[dict[int, Amodal], np.ndarray]:
+    """What there is of each thing alone, and the bits of the masks."""
+    v, u = np.mgrid[: camera.lens.height, : camera.lens.width].astype(np.float64)
+    ids = cast(camera, u, v)["instance"]
+    alone = {thing[0]: cast(camera, u, v, things=(thing,)) for thing in THINGS}
+    near = sorted(alone, key=lambda id_: alone[id_]["depth"].min())
+    facts, bits = {}, [np.zeros(0, np.uint8)]
+    for id_, found in alone.items():
+        mask = found["instance"] == id_
+        rows, columns = np.nonzero(mask)
+        x, y, width, height = box = tuple(
+            int(n) for n in (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+        )
+        others = tuple(int(other) for other in np.unique(ids[mask]) if other not in (0, id_))
+        truncated = bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+        facts[id_] = Amodal(int(mask.sum()), box, int((ids == id_).sum()) / int(mask.sum()), truncated, others,
+                            near.index(id_) + 1)  # fmt: skip
+        bits.append(np.packbits(mask[y : y + height, x : x + width]))
+    return facts, np.concatenate(bits)
+
+
+def amodal_view(frame: int = 1) -> View:
+    """The view at a frame, with all that lies behind; its box behind another one is seen in part."""
+    whole = view(frame)
+    facts, bits = behind(whole.viewpoint)
+    rows = tuple(replace(row, amodal=facts[row.id]) for row in whole.instances)
+    return replace(whole, instances=rows, amodal_masks=bits)
+
+
+MORE = ("part", "uv", "nocs", "occlusion_boundary")
+PARTS = (
+    PartEntry(id=1, name="ground", key=("ground",), instance=1, path=()),
+    PartEntry(id=2, name="box", key=("box",), instance=2, path=("lid", "knob")),
+    PartEntry(id=3, name="box.001", key=("box.001",), instance=7, path=("lid",)),
+)
+
+
+def labelled_view(frame: int = 1) -> View:
+    """The view with all that can be said of instances: boxes in 3D, parts, object coordinates."""
+    whole = amodal_view(frame)
+    ids, position = whole.arrays["instance"], cast_points(whole.viewpoint)
+    nocs, found = np.full(position.shape, np.nan), []
+    for row, (id_, _, lower, upper, turn, *_) in zip(whole.instances, THINGS, strict=True):
+        c, s = np.cos(turn), np.sin(turn)
+        pose, box = np.eye(4), np.eye(4)
+        pose[:2, :2] = [[c, -s], [s, c]]
+        box[:3, :3] = pose[:3, :3]
+        box[:3, 3] = pose[:3, :3] @ np.add(lower, upper) / 2
+        size = np.subtract(upper, lower).astype(np.float64)
+        here = ids == id_
+        nocs[here] = (position[here] - box[:3, 3]) @ box[:3, :3] / np.linalg.norm(size) + 0.5
+        found.append(replace(row, box3d=Box3d(box, size, pose)))
+    maps = {"part": np.select([ids == 2, ids == 7], [2, 3], ids.astype(np.int64)), "uv": nocs[..., :2], "nocs": nocs,
+            "occlusion_boundary": _boundary(ids, cast_depth(whole.viewpoint))}  # fmt: skip
+    table = rows(MORE)
+    arrays = {**whole.arrays, **{name: array.astype(table[name].dtype) for name, array in maps.items()}}
+    return replace(whole, rows=table, arrays=arrays, instances=tuple(found))
+
+
+def _boundary(ids: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    found = np.zeros(ids.shape, bool)
+    for v, u in np.ndindex(ids.shape):
+        for y, x in ((v - 1, u), (v + 1, u), (v, u - 1), (v, u + 1)):
+            if 0 <= y < ids.shape[0] and 0 <= x < ids.shape[1]:
+                found[v, u] |= ids[v, u] != ids[y, x] and depth[y, x] > depth[v, u]
+    return found
+
+
+def cast_depth(camera: Viewpoint) -> np.ndarray:
+    """Depth of every pixel in float64."""
+    v, u = np.mgrid[: camera.lens.height, : camera.lens.width].astype(np.float64)
+    return cast(camera, u, v)["depth"]
+
+
+def cast_points(camera: Viewpoint) -> np.ndarray:
+    """World points of every pixel in float64, NaN where nothing is hit."""
+    v, u = np.mgrid[: camera.lens.height, : camera.lens.width].astype(np.float64)
+    seen = cast(camera, u, v)
+    points = seen["rays"] * np.where(seen["instance"] > 0, seen["depth"], np.nan)[..., None]
+    return points @ camera.world_from_camera[:3, :3].T + camera.world_from_camera[:3, 3]
+
+
+def write_labelled_dataset(root: Path) -> Path:
+    """A dataset of one view with all that can be said of instances."""
+    whole = labelled_view()
+    write_dataset(root, frames=(1,))
+    entries = tuple(ModalityEntry.of(row) for row in whole.rows.values())
+    write_json(root / "dataset.json", dataset_manifest().model_copy(update={"modalities": entries}))
+    scene = root / scene_folder(1)
+    write_json(scene / "scene.json", scene_manifest(frames=(1,)).model_copy(update={"parts": PARTS}))
+    native.write_view(scene / "camera_1" / view_file(1), whole)
+    return root
 
 
 def view(frame: int = 1, *, lighting: tuple[str, ...] = ("day", "night"), offset=(0, 0, 0)) -> View:

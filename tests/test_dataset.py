@@ -16,8 +16,8 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats import native
 from tests import synthetic
 
-OWN = {"K", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path", "problems",
-       "skeletons", "stored", "viewpoint"}  # fmt: skip
+OWN = {"K", "amodal_mask", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path",
+       "problems", "skeletons", "stored", "viewpoint"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ class TestDatapoint:
         assert point.instances.by_id(7).serial == -(2**55) - 1
         assert [row.id for row in point.instances[1:]] == [2, 7]
         assert np.count_nonzero(point.instance == 7) == point.instances.by_id(7).area
-        with pytest.raises(KeyError, match="no visible instance has id 3"):
+        with pytest.raises(KeyError, match="no instance of the table has id 3"):
             point.instances.by_id(3)
         with pytest.raises(AttributeError, match="instance has no 'colour'; it has id, name"):
             _ = point.instances[0].colour
@@ -178,7 +178,7 @@ class TestDatapoint:
         from tests.synthetic import one_map
 
         native.write_view(tmp_path / "view.h5", one_map(np.ones((2, 2), bool), name="path"))
-        point = Datapoint(NativeReader(tmp_path / "view.h5", None, {}, camera="a", frame=1))
+        point = Datapoint(NativeReader(tmp_path / "view.h5", None, {}, camera="a", frame=1, classes={}))
         assert point.path == tmp_path / "view.h5"
         assert point["path"].all()
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pixeltruth.camera import Lens
-from pixeltruth.derive import depth_from_distance, distance_from_depth, instance_extents
+from pixeltruth.derive import depth_from_distance, distance_from_depth, instance_extents, iou
 
 SHAPES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=12)
 FEW_IDS = st.sampled_from([0, 1, 2, 7, 2**31, 2**32 - 1])
@@ -101,3 +101,53 @@ def test_nothing_stays_infinitely_far(convert) -> None:
     found = convert(metres, Lens(2, 1, fx=3.0, fy=4.0, cx=0.2, cy=0.1))
     assert np.isposinf(found[0, 0])
     assert np.isfinite(found[0, 1])
+
+
+BOXES = arrays.arrays(np.int64, st.tuples(st.integers(1, 4), st.just(4)), elements=st.integers(0, 9))
+
+
+def drawn(box: np.ndarray) -> np.ndarray:
+    mask = np.zeros((20, 20), dtype=bool)
+    x, y, width, height = box
+    mask[y : y + height, x : x + width] = True
+    return mask
+
+
+@given(BOXES, BOXES)
+def test_iou_of_boxes_is_that_of_their_pixels(a: np.ndarray, b: np.ndarray) -> None:
+    found = iou(a[:, None], b)
+    assert found.shape == (len(a), len(b))
+    one, other = np.array([drawn(box) for box in a]), np.array([drawn(box) for box in b])
+    np.testing.assert_array_equal(iou(one[:, None], other), found)
+    for i, j in np.ndindex(found.shape):
+        both, either = (one[i] & other[j]).sum(), (one[i] | other[j]).sum()
+        assert found[i, j] == (both / either if either else 0)
+    assert (iou(a, a) == (a[:, 2:].prod(axis=1) > 0)).all()
+    np.testing.assert_array_equal(iou(b[:, None], a), found.T)
+
+
+def test_iou_of_a_known_pair() -> None:
+    assert iou(np.array([0, 0, 4, 2]), np.array([2, 1, 4, 2])) == 2 / 14
+    assert iou(np.array([0.0, 0, 1, 1]), np.array([0.5, 0, 1, 1])) == 0.5 / 1.5
+    assert iou(np.array([0, 0, 2, 2], dtype=np.uint8), np.array([250, 250, 20, 20], dtype=np.uint8)) == 0
+    assert iou(np.array([0, 0, 2, 2]), np.array([2, 0, 2, 2])) == 0  # side by side
+    assert iou(np.array([[True, False]]), np.array([[True, True]])) == 0.5
+    assert iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 0
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "problem"),
+    [
+        (np.zeros(4), np.zeros((3, 3), bool), "cannot compare float64 with bool"),
+        (np.zeros(5), np.zeros(4), r"shape \(5,\) is no box"),
+        (np.zeros(4), np.array(3.0), r"shape \(\) is no box"),
+        (np.zeros(4, dtype="U1"), np.zeros(4), "is no box"),
+        (np.array([0, 0, -1, 2]), np.zeros(4), "a side that is not 0 or more"),
+        (np.array([0, 0, np.nan, 2]), np.zeros(4), "a side that is not 0 or more"),
+        (np.zeros((3, 3), bool), np.zeros((3, 4), bool), "both must be"),
+        (np.zeros(3, bool), np.zeros(3, bool), "both must be"),
+    ],
+)
+def test_what_is_neither_box_nor_mask_is_refused(a: np.ndarray, b: np.ndarray, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        iou(a, b)

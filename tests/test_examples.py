@@ -26,7 +26,15 @@ def run(name, folder):
 
 
 def test_every_example_is_short_and_says_how_to_run_it():
-    assert [path.name[:3] for path in EXAMPLES] == ["01_", "02_", "03_", "04_", "05_", "06_"]  # 05: test_torch.py
+    assert [path.name[:3] for path in EXAMPLES] == [
+        "01_",
+        "02_",
+        "03_",
+        "04_",
+        "05_",
+        "06_",
+        "07_",
+    ]  # 05: test_torch.py
     for path in EXAMPLES:
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 60, path.name
@@ -94,8 +102,18 @@ def test_many_scenes(tmp_path):
     assert pixeltruth.check(tmp_path / "dataset") == []
 
 
-def test_keypoints(tmp_path):
+def test_flow(tmp_path):
     said = run("06", tmp_path)
+    shares = [(float(share), float(gap)) for share, gap in re.findall(r": (\S+)% of .* within (\S+) px", said)]
+    assert len(shares) == 2
+    assert all(share > 95 and gap < 0.05 for share, gap in shares)
+    dataset = pixeltruth.load(tmp_path / "dataset")
+    assert [view.metadata["frame"] for view in dataset] == [1, 2, 3]
+    assert pixeltruth.check(tmp_path / "dataset") == []
+
+
+def test_keypoints(tmp_path):
+    said = run("07", tmp_path)
     dataset = pixeltruth.load(tmp_path / "dataset")
     assert pixeltruth.check(tmp_path / "dataset") == []
     assert [view.frame for view in dataset] == [1, 13]

@@ -16,12 +16,13 @@ from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.job import Job, resolve_outputs
 from pixeltruth.labels import LabelRule
 from pixeltruth.lights import Light
-from pixeltruth.modalities import TABLE
+from pixeltruth.modalities import COLUMNS, TABLE
 from pixeltruth.options import parse_light
 from pixeltruth.poses import camera_poses
 from pixeltruth.skeleton import Skeleton
 
 POSE = np.eye(4)
+VALIDITY = ("flow_forward_valid", "flow_backward_valid")
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ def full(scene: Path) -> Job:
         device="cpu",
         seed=0,
         frames=(-3,),
+        as_sequence=True,
         strict=True,
         subsamples=2,
         codec="gzip",
@@ -191,22 +193,42 @@ def test_class_is_category_id_everywhere(scene: Path) -> None:
     assert made.default_values == {"category_id": 0, "MyProp": [1, 2.5, "x", True]}
 
 
-@given(st.sets(st.sampled_from([*TABLE, "default"]), min_size=1), st.randoms())
+@given(st.sets(st.sampled_from([*TABLE, *COLUMNS, "default"]), min_size=1), st.randoms())
 def test_outputs_are_a_set_in_the_order_of_the_table(names: set[str], random: Any) -> None:
     listed = sorted(names)
     random.shuffle(listed)
     resolved = resolve_outputs(listed)
     assert resolved == resolve_outputs(", ".join(listed)) == resolve_outputs(resolved)
-    assert list(resolved) == [name for name in TABLE if name in resolved]
+    assert list(resolved) == [name for name in (*TABLE, *COLUMNS) if name in resolved]
     assert names - {"default"} <= set(resolved)
     extra = set(resolved) - names
-    assert all(TABLE[name].default and "default" in names for name in extra - {"coverage"})
+    companions = {"coverage", "instance", "box3d", *VALIDITY}
+    assert all(TABLE[name].default and "default" in names for name in extra - companions)
 
 
 def test_antialiased_maps_bring_their_coverage() -> None:
     assert resolve_outputs("depth_antialiased") == ("depth_antialiased", "coverage")
     assert resolve_outputs("distance_antialiased,rgb") == ("rgb", "distance_antialiased", "coverage")
     assert "coverage" not in resolve_outputs(None)
+
+
+def test_columns_of_the_table_follow_the_maps_and_bring_the_map_of_ids(scene: Path) -> None:
+    assert resolve_outputs("amodal") == ("instance", "amodal")
+    assert resolve_outputs("amodal,depth,default", rgb=False)[-1] == "amodal"
+    assert "amodal" not in resolve_outputs(None)
+    assert resolve_outputs("box3d,amodal") == ("instance", "amodal", "box3d")
+    assert resolve_outputs("part") == ("instance", "part")
+    assert resolve_outputs("nocs") == ("instance", "nocs", "box3d")  # which says what the coordinates are of
+    assert resolve_outputs("uv,occlusion_boundary") == ("uv", "occlusion_boundary")
+    made = job(scene, outputs=resolve_outputs("amodal"))
+    assert (made.maps, made.needs_light) == (("instance",), False)
+
+
+def test_flow_brings_its_validity() -> None:
+    assert resolve_outputs("flow_backward") == ("flow_backward", "flow_backward_valid")
+    assert resolve_outputs("flow_forward_valid") == ("flow_forward_valid",)
+    assert resolve_outputs("scene_flow_forward") == ("scene_flow_forward",)
+    assert not set(VALIDITY) & set(resolve_outputs(None))
 
 
 def test_keys_bring_the_maps_they_need() -> None:
@@ -235,6 +257,7 @@ def test_no_rgb_leaves_out_all_light(scene: Path) -> None:
         ("rgb,normal", "unknown map 'normal'; did you mean normals?"),
         ("depth,", "unknown map ''; known: rgb, "),
         ("", "unknown map ''; known: rgb, "),
+        ("amodel", "unknown map 'amodel'; did you mean amodal?"),
         ("xyzzy", "unknown map 'xyzzy'; known: rgb, "),
         ([], "nothing is listed"),
     ],

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.check import check
 from pixeltruth.formats import native
-from pixeltruth.laws import LAWS, Evidence
+from pixeltruth.keypoint_laws import KEYPOINT_LAWS
+from pixeltruth.laws import Evidence
 from pixeltruth.view import Keypoints
 from tests import jointed, synthetic
 
@@ -132,5 +133,5 @@ def test_whatever_lens_and_pose_project_is_lawful(points, eye, turn, focal) -> N
     group = Keypoints(1, "a", None, tuple(map(str, range(clear.sum()))), uv=uv[clear], position=position[clear],
                       flag=np.zeros(clear.sum(), np.uint8), radius=np.zeros(clear.sum()))  # fmt: skip
     view = Evidence(camera, {}, {}, table=(), scene=synthetic.scene_manifest(), keypoints=(group,))
-    (law,) = [law for law in LAWS if law.name == "projection"]
+    (law,) = [law for law in KEYPOINT_LAWS if law.name == "projection"]
     assert list(law.holds(view)) == []

@@ -14,6 +14,8 @@ pytest.importorskip("embreex", reason="needs the render environment (make test)"
 
 from solids import assert_true, flat_mesh, pinhole, see, snapshot, truth, viewpoint, world_corners
 
+from pixeltruth.raycast import Caster
+
 pytestmark = pytest.mark.blender
 
 SQUARE = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]), np.array([[0, 1, 2], [0, 2, 3]])
@@ -54,6 +56,31 @@ def test_rays_exactly_through_vertices_and_along_edges():
     assert (maps["instance"] == 1).all()
     assert (maps["depth"] == 64).all()
     np.testing.assert_array_equal(maps["normals"], np.broadcast_to([0, 0, -1], (49, 65, 3)))
+
+
+@pytest.mark.parametrize("tiny", [1e-16, 6e-17, 1e-18])
+def test_what_turns_by_right_angles_leave_loses_no_ray(tiny):
+    """Directions and placements that are nearly along the axes: by what float64 makes of the cosine of 90 degrees."""
+    random = np.random.default_rng(1)
+    camera = viewpoint(301, 201, fx=450.0, fy=450.0, cx=150.0, cy=100.0)
+    mesh, rays = flat_mesh(*oracle.ball(20, 30)), camera.lens.rays()
+    expected = Caster(snapshot([mesh], placements=[oracle.placement((0, 0, 5))])).seen_from(camera).trace(rays).hit
+    for _ in range(10):
+        placement = oracle.placement((0, 0, 5))
+        placement[:3, :3] += random.choice([-1, 0, 1], (3, 3)) * tiny * ~np.eye(3, dtype=bool)
+        seen = Caster(snapshot([mesh], placements=[placement])).seen_from(camera)
+        np.testing.assert_array_equal(seen.trace(rays).hit, expected)
+        aside = rays.copy()
+        aside[:, 150, 0] = random.choice([-1, 0, 1], 201) * tiny * random.random(201)
+        np.testing.assert_array_equal(seen.trace(aside).hit, expected)
+
+
+def test_a_ray_that_is_none_meets_nothing():
+    camera = viewpoint(9, 7, fx=9.0, fy=9.0, cx=4.0, cy=3.0)
+    seen = Caster(snapshot([flat_mesh(*SQUARE)], placements=[oracle.placement((0, 0, 2), scale=(9, 9, 1))]))
+    rays = camera.lens.rays()
+    rays[2, 1:7] = rays[6, 8] = np.nan
+    np.testing.assert_array_equal(seen.seen_from(camera).trace(rays).hit, ~np.isnan(rays[..., 0]))
 
 
 @settings(max_examples=15)

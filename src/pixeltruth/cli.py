@@ -7,14 +7,14 @@ A docstring here is the command's help and its page in docs/cli.md. Exit codes: 
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from pixeltruth import cli_export, options
+from pixeltruth import cli_export, cli_loose, options
+from pixeltruth.cli_export import Location
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-Output = Annotated[Path, Parameter(alias="-o")]
+Output = Annotated[Path, Parameter(alias="-o", converter=cli_export.written)]
 _Texts = tuple[str, ...]
 _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
@@ -89,6 +89,8 @@ def render(
     device: Literal["auto", "cpu", "gpu"] | None = None,
     seed: int | None = None,
     frames: str | None = None,
+    flow_step: int | None = None,
+    as_sequence: Annotated[bool | None, Parameter(negative="")] = None,
     strict: Annotated[bool | None, Parameter(negative="")] = None,
     subsamples: int | None = None,
     codec: Literal["zstd", "gzip", "none"] | None = None,
@@ -120,7 +122,8 @@ def render(
         skeletons: Skeleton file: names, edges and sides of the keypoints of instances, beside the built-in `coco_17`.
         setup: Your own Python file; its function `setup(scene)` is called on the opened scene, in Blender's process,
             which on Linux can write into the output folder only.
-        outputs: Maps to write, `a,b,c`; `default` stands for the default ones.
+        outputs: Maps to write, `a,b,c`; `default` stands for the default ones. `amodal` adds to the instance table
+            what lies behind others.
         rgb: `--no-rgb` renders no light at all.
         quality: How much light is sampled; `standard` by default.
         samples: Samples per pixel instead of the quality's.
@@ -128,6 +131,8 @@ def render(
         seed: Root of all noise; 0 by default.
         frames: Frames of the timeline: `1:120:5` (first, last, step; the last is included), `1,7,20:30`. Without it,
             the one the file was saved at.
+        flow_step: Frames from a view to those that its flow leads to; the spacing of `--frames` by default.
+        as_sequence: The poses of `--cameras` are one camera that moves, each at one of the frames.
         strict: Refuse a scene with anything that labels cannot see as the picture does.
         subsamples: Rays per pixel side of the antialiased maps; 4 by default.
         codec: Compression of the arrays; `zstd` by default.
@@ -155,6 +160,8 @@ def render(
         "device": device,
         "seed": seed,
         "frames": frames,
+        "flow_step": flow_step,
+        "as_sequence": as_sequence,
         "strict": strict,
         "subsamples": subsamples,
         "codec": codec,
@@ -176,11 +183,11 @@ def _only(paths: Sequence[Path]) -> Path:
 
 
 @app.command
-def info(dataset: Path, /) -> None:
+def info(dataset: Location, /) -> None:
     """Say what is in a dataset.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
     """
     from pixeltruth.dataset import load
 
@@ -214,11 +221,11 @@ def facts(summary: "Summary") -> dict[str, str]:
 
 
 @app.command
-def check(dataset: Path, /) -> int:
+def check(dataset: Location, /) -> int:
     """Hold every view of a dataset against the laws it must obey; exit code 1 where one is broken.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
     """
     from pixeltruth.check import check as problems_of
 
@@ -237,18 +244,19 @@ def check(dataset: Path, /) -> int:
 
 
 @app.command
-def preview(dataset: Path, /, *, output: Output | None = None) -> None:
+def preview(dataset: Location, /, *, output: Output | None = None) -> None:
     """Draw a picture of a dataset: RGB with boxes, depth, normals, instances, categories. Prints its path.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
         output: The PNG file to write. Without it, `preview.png` in the dataset's folder, if a render of ours made it.
     """
     from pixeltruth.dataset import load
     from pixeltruth.figures import preview as draw
+    from pixeltruth.remote import UrlPath
 
     shown = load(dataset)
-    if output is None and shown.manifest is None:
+    if output is None and (shown.manifest is None or isinstance(dataset, UrlPath)):
         raise JobError(f"{dataset} is not ours to write into; pass --output FILE.png")
     path = dataset / "preview.png" if output is None else output
     named = {"material": _material_names(shown), "category_id": _category_names(shown)}
@@ -273,50 +281,28 @@ def _material_names(dataset: "Dataset") -> dict[int, str]:
     return {entry.id: entry.name or "no material" for entry in manifests[0].materials}
 
 
+@app.command
+def tracks(dataset: Location, output: Path, /) -> None:
+    """Write every instance at every frame as one table: ids, names, boxes, visibility, poses. Prints its path.
+
+    What there is depends on what was rendered: `--outputs default,amodal,box3d` has all of it.
+
+    Args:
+        dataset: Its folder.
+        output: The file to write, `.csv` or `.parquet`.
+    """
+    from pixeltruth.dataset import load
+    from pixeltruth.tracks import write_tracks
+
+    write_tracks(load(dataset).folders, output)
+    _say(output)
+
+
 app.command(cli_export.app)
 
 
-@app.command
-def boxes(file: Path, /, *, channel: str | None = None) -> None:
-    """Print `index xmin xmax ymin ymax` of each object of an index map, in pixels; index 0 is background.
-
-    Args:
-        file: An EXR file, as Blender's Object Index pass is saved.
-        channel: The channel, by name or by the end of its name. Without it, the index pass, or the only channel.
-    """
-    from pixeltruth.formats.exr.loose import boxes_of, index_map
-
-    with redirect_stdout(sys.stderr):  # the EXR library prints what it dislikes
-        found = boxes_of(index_map(file, channel))
-    for value, extent in zip(found.values, found.extents, strict=True):
-        _say(f"{value:.10g} {' '.join(map(str, extent))}")
-
-
-@app.command
-def figure(
-    file: Path,
-    /,
-    *,
-    output: Output,
-    channel: str | None = None,
-    kind: Literal["index", "depth", "color"] | None = None,
-    max_value: float | None = None,
-) -> None:
-    """Draw one map of an EXR file: an index map with boxes, depth with a colour bar, or the picture. Prints its path.
-
-    Args:
-        file: The EXR file.
-        output: The PNG file to write.
-        channel: The channel, by name or by the end of its name. Without it, the index, the depth or the picture.
-        kind: What the channel is, where its name, the file's and the folder's do not tell.
-        max_value: Depths beyond it are drawn as this one, in metres.
-    """
-    from pixeltruth.figures.loose import draw
-    from pixeltruth.formats.exr.loose import loose_map
-
-    with redirect_stdout(sys.stderr):
-        found = loose_map(file, channel, kind)
-    _say(draw(found, output, max_value=max_value))
+app.command(cli_loose.boxes)
+app.command(cli_loose.figure)
 
 
 @app.command

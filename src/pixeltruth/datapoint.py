@@ -15,15 +15,17 @@ from pixeltruth.problem import Problem
 from pixeltruth.skeleton import Skeletons
 from pixeltruth.view import InstanceRow
 
-_OWN = ("K", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path", "problems",
-        "skeletons", "stored", "viewpoint")  # fmt: skip
+_OWN = ("K", "amodal_mask", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path",
+        "problems", "skeletons", "stored", "viewpoint")  # fmt: skip
 
 
 class InstanceTable(Sequence[InstanceRow]):
-    """The visible instances of a view, by ascending id; indexed by position as a list is.
+    """The instances of a view, by ascending id; indexed by position as a list is.
 
     A row has `id`, `name`, `materials`, `area` (visible pixels), `box` (COCO [x, y, width, height] in pixels), and the
-    job's keys as attributes: ``dp.instances[0].category_id``.
+    job's keys as attributes: ``dp.instances[0].category_id``. Where the job asks for `amodal`, it has `amodal_area`,
+    `amodal_box`, `visible_fraction`, `truncated`, `occluded_by` and `depth_order` as well, and instances that are
+    wholly hidden have a row: area 0, box None. ``visible`` are the others.
     """
 
     def __init__(self, rows: tuple[InstanceRow, ...]) -> None:
@@ -48,19 +50,24 @@ class InstanceTable(Sequence[InstanceRow]):
         """The row of the instance whose pixels hold ``id``.
 
         Raises:
-            KeyError: No such instance is visible in this view.
+            KeyError: The table has no such instance.
         """
         try:
             return self._by_id[int(id)]
         except KeyError:
-            raise KeyError(f"no visible instance has id {id}") from None
+            raise KeyError(f"no instance of the table has id {id}") from None
+
+    @property
+    def visible(self) -> list[InstanceRow]:
+        """The rows of the instances with at least one visible pixel."""
+        return [row for row in self._rows if row.area]
 
     @once
     def _by_id(self) -> dict[int, InstanceRow]:
         return {row.id: row for row in self._rows}
 
     def __repr__(self) -> str:
-        lines = [f"  {row.id}: {row.name!r}, {row.area} px, box {list(row.box)}" for row in self._rows[:20]]
+        lines = [f"  {row.id}: {row.name!r}, {row.area} px, box {row.box and list(row.box)}" for row in self._rows[:20]]
         more = [f"  ... and {len(self) - 20} more"] if len(self) > 20 else []
         return "\n".join([f"InstanceTable of {len(self)}:", *lines, *more])
 
@@ -162,6 +169,17 @@ class Datapoint:
         """
         return self._reader.mask(name)
 
+    def amodal_mask(self, id: int) -> Bool[np.ndarray, "h w"]:
+        """The pixels of the instance ``id`` with everything else removed from the scene, seen or hidden.
+
+        Raises:
+            KeyError: The table has no such instance.
+            FormatError: The job did not ask for `amodal`, or the file is damaged.
+        """
+        if id not in {row.id for row in self._reader.instances()}:
+            raise KeyError(f"no instance of the table has id {id}")
+        return self._reader.amodal_mask(int(id))
+
     def problems(self) -> list[Problem]:
         """Everything of this datapoint that cannot be read."""
         return list(self._reader.problems())
@@ -185,7 +203,7 @@ class Datapoint:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # copy and pickle ask for these before there is anything to look in
             raise AttributeError(name)
-        if name not in self._found and name not in self._names():
+        if name not in self._found and name not in self._reader.rows() and name not in self._reader.extras():
             raise AttributeError(self._absent(name))
         return self[name]
 

@@ -4,27 +4,26 @@ No array file is opened before it is looked into, and none stays open. So a data
 pickled, and serves several processes at once.
 """
 
-import gc
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 
 from pixeltruth.categories import agreed, called
+from pixeltruth.collector import collection_paused
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.formats import open_folder
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
 from pixeltruth.lazy import once
-from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
 from pixeltruth.selection import Group, assigned, entries, matching, part
 from pixeltruth.skeleton import Skeleton, merged
 
 if TYPE_CHECKING:
+    from pixeltruth.manifest import DatasetManifest, SceneManifest
     from pixeltruth.statistics import Statistics
     from pixeltruth.summary import Summary
     from pixeltruth.table import Rows
@@ -45,20 +44,8 @@ def load(*folders: Path | str) -> "Dataset":
         FormatError: A folder holds no dataset, or what tells of its content is damaged.
         MissingExtraError: What reads a URL is not installed.
     """
-    with _collection_paused():
+    with collection_paused():
         return Dataset(tuple(open_folder(as_path(folder)) for folder in folders))
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Hold back Python's search for unreachable objects, which would cost as much as making the index does."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
 
 
 class _Datapoints(Sequence[Datapoint]):
@@ -192,7 +179,7 @@ class Dataset(_Joined):
         return self._only().path
 
     @property
-    def manifest(self) -> DatasetManifest | None:
+    def manifest(self) -> "DatasetManifest | None":
         """What `dataset.json` of our own layout says: jobs, seed, modalities, versions; None in others.
 
         Raises:
@@ -294,6 +281,22 @@ class Dataset(_Joined):
         from pixeltruth.table import table
 
         return table(self.folders, rows)
+
+    def tracks(self) -> Any:
+        """Every instance at every frame before every camera, as a pandas DataFrame; needs the `table` extra.
+
+        Sorted by scene, camera, id and frame. An instance that is in the scene but not in the view's table has area 0;
+        what is not known is missing. Columns: scene, camera, frame, id, name, the job's keys, area, x, y, width, height
+        (visible box); of `amodal` its facts, amodal_x to amodal_height; of `box3d` center_x to size_z in metres, qw to
+        qz (rotation of world_from_box), world_from_object (16 numbers, row by row).
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+            FormatError: A file is damaged.
+        """
+        from pixeltruth.tracks import tracks
+
+        return tracks(self.folders)
 
     def stats(self, sample: int | None = None, *, seed: int = 0) -> "Statistics":
         """Least, greatest and mean values of every map, the share of background, and how often categories are seen.

@@ -1,9 +1,9 @@
-"""What follows from maps by exact rules: areas and boxes from ids, depth from distance and back."""
+"""What follows from labels by exact rules: areas and boxes from ids, overlaps, depth from distance and back."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64, UInt32
+from jaxtyping import Bool, Float, Float64, Int64, Shaped, UInt32
 
 from pixeltruth.camera import Lens
 
@@ -63,6 +63,52 @@ def _sorted_groups(
         return order, order
     groups = np.flatnonzero(np.append(True, sorted_ids[1:] != sorted_ids[:-1]))
     return order, groups
+
+
+def iou(a: Shaped[np.ndarray, "..."], b: Shaped[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    """Intersection over union of boxes, or of masks.
+
+    Axes before the last of a box, or the last two of a mask, are broadcast: ``iou(a[:, None], b)`` compares every one
+    of ``a`` with every one of ``b``.
+
+    Args:
+        a, b: Boxes (..., 4), COCO [x, y, width, height] of any numbers, or masks (..., h, w) of bool.
+
+    Returns:
+        From 0 (apart, or nothing in both) to 1 (the same), float64; () for two boxes or two masks.
+
+    Raises:
+        ValueError: One is no box and no mask, a box and a mask are compared, or a box has a negative or no size.
+    """
+    a, b = np.asarray(a), np.asarray(b)
+    if (a.dtype == np.bool_) != (b.dtype == np.bool_):
+        raise ValueError(f"cannot compare {a.dtype} with {b.dtype}: give two boxes or two masks")
+    return _iou_of_masks(a, b) if a.dtype == np.bool_ else _iou_of_boxes(a, b)
+
+
+def _iou_of_masks(a: Bool[np.ndarray, "..."], b: Bool[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    if a.ndim < 2 or a.shape[-2:] != b.shape[-2:]:
+        raise ValueError(f"masks of shapes {a.shape} and {b.shape}: both must be (..., h, w) of one size")
+    both = np.count_nonzero(a & b, axis=(-2, -1))
+    return _quotient(both, np.count_nonzero(a | b, axis=(-2, -1)))
+
+
+def _iou_of_boxes(a: Shaped[np.ndarray, "..."], b: Shaped[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    for boxes in (a, b):
+        if boxes.ndim < 1 or boxes.shape[-1] != 4 or boxes.dtype.kind not in "iuf":
+            raise ValueError(f"{boxes.dtype} of shape {boxes.shape} is no box [x, y, width, height]")
+        if not (np.asarray(boxes[..., 2:]) >= 0).all():
+            raise ValueError("a box has a side that is not 0 or more")
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    first = np.maximum(a[..., :2], b[..., :2])
+    last = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    both = np.maximum(last - first, 0).prod(axis=-1)
+    return _quotient(both, a[..., 2:].prod(axis=-1) + b[..., 2:].prod(axis=-1) - both)
+
+
+def _quotient(part: Any, whole: Any) -> Float64[np.ndarray, "..."]:
+    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    return np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0)
 
 
 def depth_from_distance(distance: Float[np.ndarray, "h w"], lens: Lens) -> Float[np.ndarray, "h w"]:

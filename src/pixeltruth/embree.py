@@ -22,7 +22,12 @@ _TRIANGLES, _INSTANCES = 0, 122  # RTC_GEOMETRY_TYPE_TRIANGLE, RTC_GEOMETRY_TYPE
 _INDEX, _VERTEX, _TRANSFORM = 0, 1, 23  # RTC_BUFFER_TYPE_*
 _UINT, _UINT3, _FLOAT3, _FLOAT3X4_ROW_MAJOR = 0x5001, 0x5003, 0x9003, 0x9134  # RTC_FORMAT_*
 
-_LARGEST = 1.8e18  # Embree leaves out a triangle with a coordinate beyond this, or none at all (NaN)
+NEARLY_ZERO = 1e-9
+"""What counts as 0 beside 1 in a direction or a turn. Embree's coherent packets (4.4) lose rays that lie nearly, but
+not wholly, along the axes: from 1e-16 on, which is what turns by right angles leave in float64."""
+
+LARGEST = 1.8e18
+"""Embree leaves out a triangle with a coordinate beyond this, or none at all (NaN)."""
 
 _POINTER, _UNSIGNED, _SIZE = ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
@@ -129,7 +134,7 @@ class MeshScene(_Scene):
 
     def __init__(self, vertices: Float32[np.ndarray, "v 3"], triangles: UInt32[np.ndarray, "t 3"]) -> None:
         super().__init__(_TRIANGLES)
-        inside = vertices[(np.abs(vertices) < _LARGEST).all(axis=1)]
+        inside = vertices[(np.abs(vertices) < LARGEST).all(axis=1)]
         bounds = np.array([inside.min(axis=0), inside.max(axis=0)] if len(inside) else np.zeros((2, 3)), np.float64)
         self.centre: Float64[np.ndarray, 3] = bounds.mean(axis=0)
         self.radius = float(np.linalg.norm(bounds[1] - bounds[0])) / 2
@@ -158,15 +163,18 @@ class PlacedScene(_Scene):
     ) -> None:
         super().__init__(_INSTANCES)
         placed = origin_from_object.copy()
-        centres = np.array([mesh.centre for mesh in meshes]).reshape(-1, 3)[mesh_of_copy]
-        placed[:, :, 3] += np.einsum("nij,nj->ni", origin_from_object[:, :, :3], centres)
-        radii = np.array([mesh.radius for mesh in meshes])[mesh_of_copy]
-        self.radius = float((radii * np.linalg.norm(placed[:, :, :3], axis=(1, 2))).max(initial=0))
         # Only meshes in use: a single copy gets the first scene, whatever its index says (Embree 4.4)
-        used, index = np.unique(mesh_of_copy, return_inverse=True)
-        handles = (ctypes.c_void_p * len(used))(*[meshes[mesh].handle for mesh in used])
-        self._kept += [list(meshes), handles]
+        numbers, index = np.unique(mesh_of_copy, return_inverse=True)
+        used = [meshes[number] for number in numbers.tolist()]
+        centres = np.array([mesh.centre for mesh in used]).reshape(-1, 3)[index]
+        placed[:, :, 3] += np.einsum("nij,nj->ni", origin_from_object[:, :, :3], centres)
+        radii = np.array([mesh.radius for mesh in used])[index]
+        self.radius = float((radii * np.linalg.norm(placed[:, :, :3], axis=(1, 2))).max(initial=0))
+        handles = (ctypes.c_void_p * len(used))(*[mesh.handle for mesh in used])
+        self._kept += [used, handles]
         _library().rtcSetGeometryInstancedScenes(self._geometry, handles, len(used))
         self._buffer(_INDEX, _UINT, index.astype(np.uint32))
+        linear = placed[:, :, :3]
+        linear[np.abs(linear) < NEARLY_ZERO * np.abs(linear).max(axis=(1, 2), keepdims=True)] = 0
         self._buffer(_TRANSFORM, _FLOAT3X4_ROW_MAJOR, placed.astype(np.float32).reshape(-1, 12))
         self._commit(f"placing {len(mesh_of_copy)} copies")

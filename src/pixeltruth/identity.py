@@ -5,9 +5,12 @@ that carries `instance_id` or `category_id` owns the surface; where none does, e
 An id is a function of the set of keys alone, never of the order in which copies were met.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float64
 
 from pixeltruth.errors import SceneError
 from pixeltruth.view import Value
@@ -27,12 +30,14 @@ class Node:
         path: The copy it stands for: (top instancer, persistent id ...), empty where it is the object itself.
         properties: Custom properties and labels.
         attributes: Attributes of the object (`name`, `location`, ...) among the job's keys.
+        world_from_object: Where it is; None where the job does not ask.
     """
 
     name: str
     path: tuple[str | int, ...] = ()
     properties: Mapping[str, Value] = field(default_factory=dict)
     attributes: Mapping[str, Value] = field(default_factory=dict)
+    world_from_object: Float64[np.ndarray, "4 4"] | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -100,6 +105,33 @@ def _chosen_id(node: Node) -> int:
 def key_order(key: Key) -> tuple[tuple[bool, int, str], ...]:
     """Sorts keys: numbers as numbers and before text."""
     return tuple((isinstance(part, str), part if isinstance(part, int) else 0, str(part)) for part in key)
+
+
+def part_path(chain: Chain, surfaces: Container[Key]) -> tuple[str, ...]:
+    """Names of the parts that a surface lies in, from its instance down to itself; none where it is the owner itself.
+
+    A node counts that has a surface of its own or the property `part`: its name, or a path of names (``head.nose``).
+
+    Args:
+        chain: The surface's chain, cut at its owner.
+        surfaces: Keys of all that has a surface.
+
+    Raises:
+        SceneError: A property `part` is no text, or a name in it is empty.
+    """
+    nodes = chain[:-1] if len(chain) > 1 else [node for node in chain if "part" in node.properties]
+    counting = [node for node in nodes if "part" in node.properties or node.key in surfaces]
+    return tuple(name for node in reversed(counting) for name in _part_names(node))
+
+
+def _part_names(node: Node) -> list[str]:
+    if "part" not in node.properties:
+        return [node.name]
+    value = node.properties["part"]
+    if not isinstance(value, str) or not all(value.split(".")):
+        said = "it must be text: a name, or several with dots between"
+        raise SceneError(f"object {node.name!r}: part is {value!r}; {said}")
+    return value.split(".")
 
 
 def values_of(chain: Chain, keys: Iterable[str], defaults: Mapping[str, Value]) -> tuple[dict[str, Value], list[str]]:

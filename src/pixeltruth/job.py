@@ -13,21 +13,23 @@ from pydantic import Field, field_validator, model_validator
 
 from pixeltruth.errors import JobError
 from pixeltruth.intrinsics import Intrinsics
-from pixeltruth.labels import COLUMNS, LabelRule, canonical_key, property_value
+from pixeltruth.labels import COLUMNS as TABLE_COLUMNS
+from pixeltruth.labels import LabelRule, canonical_key, property_value
 from pixeltruth.lights import Light
 from pixeltruth.manifest import Sha256
-from pixeltruth.modalities import ANTIALIASED, TABLE
+from pixeltruth.modalities import ANTIALIASED, COLUMNS, DIRECTIONS, FLOWS, TABLE
 from pixeltruth.poses import CameraPose, check_names
 from pixeltruth.records import Integer, Record, Resolution, build
 from pixeltruth.skeleton import Skeleton
 from pixeltruth.skeleton import check_names as check_skeleton_names
 from pixeltruth.sources import SceneFile, ScenePaths, check_kinds, scene_files, sha256_of
+from pixeltruth.timeline import FIRST, LAST, require_within, spacing
 
 Quality = Literal["draft", "standard", "reference"]
 Device = Literal["auto", "cpu", "gpu"]
 Codec = Literal["zstd", "gzip", "none"]
 
-Frame = Annotated[Integer, Field(ge=-1048574, le=1048574)]
+Frame = Annotated[Integer, Field(ge=FIRST, le=LAST)]
 """A frame number within Blender's own range."""
 
 BUILT_IN_MAPS = ("instance", "material")
@@ -52,12 +54,14 @@ class Job(Record):
         skeletons: Skeletons by name, beside the built-in ones.
         setup: Absolute path of the user's own Python, run on the opened scene in the worker.
         setup_sha256: SHA-256 of its bytes.
-        outputs: Modalities to write, in the order of the table.
+        outputs: Modalities to write, in the order of the table, then columns of the instance table.
         quality: How much light is sampled.
         samples: Samples per pixel instead of the quality's.
         device: Where light is rendered; decides no content.
         seed: Root of all noise; 0 is a seed like any other.
         frames: Frames of the scene's timeline, ascending; None takes the one the file was saved at.
+        flow_step: Frames from a view to the one that its flow goes to; None takes the spacing of `frames`.
+        as_sequence: The given cameras are one that moves: each is where it is at one of the frames.
         strict: Refuse a scene with anything that rays do not see as the picture does.
         subsamples: Rays per pixel side of the antialiased maps.
         codec: Compression of arrays in the files; all are lossless.
@@ -82,6 +86,8 @@ class Job(Record):
     device: Device = "auto"
     seed: Annotated[Integer, Field(ge=0, lt=2**64)] = 0
     frames: tuple[Frame, ...] | None = None
+    flow_step: Annotated[Integer, Field(ge=1)] | None = None
+    as_sequence: Annotated[bool, Field(strict=True)] = False
     strict: Annotated[bool, Field(strict=True)] = False
     subsamples: Annotated[Integer, Field(ge=1, le=32)] = 4
     codec: Codec = "zstd"
@@ -147,7 +153,7 @@ class Job(Record):
         for key in keys:
             if keys.count(key) > 1:
                 raise JobError(f"{key!r} is listed twice (class is another name of category_id)")
-            if key in COLUMNS or (key in TABLE and key not in BUILT_IN_MAPS):
+            if key in TABLE_COLUMNS or (key in TABLE and key not in BUILT_IN_MAPS):
                 raise JobError(f"{key!r} is the name of a map or column of ours; rename the property")
         return keys
 
@@ -198,6 +204,38 @@ class Job(Record):
             _need_size(self.intrinsics, self.resolution, "intrinsics")
         return self
 
+    @model_validator(mode="after")
+    def _flow_leads_somewhere(self) -> "Job":
+        asked = any(names.asked(self.outputs) for names in FLOWS.values())
+        if self.flow_step is not None and not asked:
+            raise JobError("flow_step: no flow is among the outputs; add flow_forward or leave the step out")
+        if asked and self.flow_step is None and spacing(self.frames or ()) is None:
+            raise JobError("frames are not evenly spaced: give flow_step, the frames to where a view's flow goes")
+        require_within(self.frames or (), [*self.steps.values()])
+        return self
+
+    @model_validator(mode="after")
+    def _poses_are_those_of_the_frames(self) -> "Job":
+        if not self.as_sequence:
+            return self
+        if self.cameras is None:
+            raise JobError("as_sequence: there are no given cameras to make one of; pass cameras")
+        if len({camera.resolution for camera in self.cameras}) > 1:
+            raise JobError("as_sequence: the cameras differ in resolution; a camera that moves keeps one")
+        if self.frames is not None and len(self.frames) != len(self.cameras):
+            raise JobError(f"as_sequence: {len(self.cameras)} poses, but {len(self.frames)} frames; need as many")
+        frames = self.frames or tuple(range(len(self.cameras)))
+        for frame, step in ((frame, step) for frame in frames for step in self.steps.values()):
+            if frames[0] < frame + step < frames[-1] and frame + step not in frames:
+                raise JobError(f"as_sequence: flow leads from frame {frame} to {frame + step}, which has no pose")
+        return self
+
+    @property
+    def steps(self) -> dict[str, int]:
+        """Frames from a view to where its flow goes, by direction, of the directions that are asked for."""
+        step = self.flow_step or spacing(self.frames or ()) or 1
+        return {way: sign * step for way, sign in DIRECTIONS.items() if FLOWS[way].asked(self.outputs)}
+
     @property
     def title(self) -> str:
         """The scene in an error: the paths of its files."""
@@ -211,7 +249,12 @@ class Job(Record):
     @property
     def needs_light(self) -> bool:
         """Whether Cycles runs at all."""
-        return any(TABLE[name].engine == "cycles" for name in self.outputs)
+        return any(TABLE[name].engine == "cycles" for name in self.maps)
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The outputs that are maps; the others are columns of the instance table."""
+        return tuple(name for name in self.outputs if name in TABLE)
 
 
 def _need_size(intrinsics: Intrinsics | None, resolution: tuple[int, int] | None, name: str) -> None:
@@ -222,7 +265,7 @@ def _need_size(intrinsics: Intrinsics | None, resolution: tuple[int, int] | None
 def resolve_outputs(
     outputs: str | Iterable[str] | None, *, rgb: bool = True, map_by: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """The modalities that a job writes, in the order of the table.
+    """The modalities that a job writes, in the order of the table, then the columns of its instance table.
 
     Args:
         outputs: Names, or one text with commas; ``default`` stands for the default ones, and so does None.
@@ -236,22 +279,27 @@ def resolve_outputs(
     listed = [name.strip() for name in listed]
     for name in listed:
         _known(name)
-        if not rgb and name != "default" and TABLE[name].engine == "cycles":
+        if not rgb and name in TABLE and TABLE[name].engine == "cycles":
             raise JobError(f"outputs: {name} is a picture of light, which no-rgb rules out; drop one of the two")
     wanted = {name for name in listed if name != "default"}
     if "default" in listed:
         wanted |= {name for name, row in TABLE.items() if row.default and (rgb or row.engine != "cycles")}
     if wanted & set(ANTIALIASED):
         wanted.add("coverage")
+    if "nocs" in wanted:
+        wanted.add("box3d")
+    if wanted & {*COLUMNS, "part"}:
+        wanted.add("instance")
+    wanted |= {names.valid for names in FLOWS.values() if names.flow in wanted}
     for key in map_by:
         wanted.add(key if key in BUILT_IN_MAPS else "instance")
     if not wanted:
         raise JobError("outputs: nothing is listed; leave the option out for the default maps")
-    return tuple(name for name in TABLE if name in wanted)
+    return tuple(name for name in (*TABLE, *COLUMNS) if name in wanted)
 
 
 def _known(name: str) -> None:
-    names = [*TABLE, "default"]
+    names = [*TABLE, *COLUMNS, "default"]
     if name in names:
         return
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)

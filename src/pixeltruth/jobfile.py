@@ -80,6 +80,8 @@ class _Scene(Record):
     quality: Quality | None = None
     samples: Integer | None = None
     frames: Annotated[Any, _one_or_more(str | int, 'a frame, a list of them or "first:last:step"')] = None
+    flow_step: Integer | None = None
+    as_sequence: Switch | None = None
 
 
 class _File(_Scene):

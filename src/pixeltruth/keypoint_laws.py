@@ -1,23 +1,20 @@
-"""The laws that the keypoints of a view obey; `laws.py` lists them among the others."""
+"""The laws that the keypoints of a view obey; `inspection.py` holds views against them beside the others."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
 
 from pixeltruth.camera import Viewpoint
+from pixeltruth.laws import Evidence, Law
 from pixeltruth.manifest import InstanceEntry
 from pixeltruth.view import ABSENT, Keypoints
-
-if TYPE_CHECKING:
-    from pixeltruth.laws import Evidence
 
 _NOISE = 2.0**-46
 """Relative error granted to what is computed in float64: 64 units in the last place."""
 
 
-def keypoints_are_those_of_the_scene(view: "Evidence") -> Iterator[str]:
+def keypoints_are_those_of_the_scene(view: Evidence) -> Iterator[str]:
     """Instances, names and skeletons are those that scene.json lists, and a view lists some where the scene has any."""
     entries = {entry.id: entry for entry in view.scene.instances if entry.keypoints}
     if (view.keypoints is None) != (not entries):
@@ -38,7 +35,7 @@ def _difference(group: Keypoints, entries: Mapping[int, InstanceEntry]) -> str |
     return None if found == stated else f"is {found} here and {stated} in scene.json"
 
 
-def keypoints_project_to_where_they_are(view: "Evidence") -> Iterator[str]:
+def keypoints_project_to_where_they_are(view: Evidence) -> Iterator[str]:
     """(u, v) is the position through pose and lens, in float64; there is none behind the camera.
 
     The bound is what 64 units in the last place of position, pose and pixel make.
@@ -63,7 +60,7 @@ def _projected(viewpoint: Viewpoint, position: Float64[np.ndarray, "n 3"]) -> tu
     return uv, _NOISE * (moved + np.abs(uv).max(axis=1) + abs(lens.cx) + abs(lens.cy))
 
 
-def flags_fit_the_picture(view: "Evidence") -> Iterator[str]:
+def flags_fit_the_picture(view: Evidence) -> Iterator[str]:
     """A keypoint that is hidden or visible lies in the picture, before the camera."""
     lens = view.viewpoint.lens
     for group in view.keypoints or ():
@@ -75,3 +72,10 @@ def flags_fit_the_picture(view: "Evidence") -> Iterator[str]:
 
 def _named(group: Keypoints) -> str:
     return f"instance {group.instance} {group.name!r}"
+
+
+KEYPOINT_LAWS: tuple[Law, ...] = (
+    Law("keypoints", keypoints_are_those_of_the_scene),
+    Law("projection", keypoints_project_to_where_they_are),
+    Law("flags", flags_fit_the_picture),
+)

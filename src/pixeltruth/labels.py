@@ -36,6 +36,9 @@ ALIASES = {"class": "category_id"}
 COLUMNS = ("id", "materials", "area", "box")
 """Columns of the instance table that are no property of an object."""
 
+PART = "part"
+"""The property that names a part of an instance, though a map is called so."""
+
 MAX_INSTANCE_ID = 2**32 - 1
 
 
@@ -88,7 +91,7 @@ def checked_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
         key = canonical_key(given)
         if key in checked:
             raise JobError(f"{key!r} is given twice (class is another name of category_id)")
-        if key in TABLE or key in COLUMNS or key == "name":
+        if (key in TABLE and key != PART) or key in COLUMNS or key == "name":
             raise JobError(f"{key!r} is reserved; choose another key")
         checked[key] = property_value(key, value)
     return checked
@@ -106,6 +109,8 @@ def property_value(key: str, value: Any) -> Any:
         raise JobError(f"category_id must be an integer of 64 bits, got {value!r}; keep text under another key")
     if key == "instance_id" and not (is_integer and 1 <= value <= MAX_INSTANCE_ID):
         raise JobError(f"instance_id must be an integer from 1 to {MAX_INSTANCE_ID}, got {value!r}")
+    if key == PART and not (isinstance(value, str) and all(value.split("."))):
+        raise JobError(f"part must be text, a name or several with dots between, got {value!r}")
     if isinstance(value, list | tuple):
         return [property_value("", element) for element in value]
     what = key or "an element of a list"

@@ -8,7 +8,7 @@ half a unit in the last place of a stored number ``x`` is at most ``2**-24 * |x|
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,6 @@ from jaxtyping import Bool, Float64
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.derive import Extents, instance_extents
-from pixeltruth.keypoint_laws import (
-    flags_fit_the_picture,
-    keypoints_are_those_of_the_scene,
-    keypoints_project_to_where_they_are,
-)
 from pixeltruth.lazy import once
 from pixeltruth.manifest import SceneManifest
 from pixeltruth.modalities import TABLE, Modality
@@ -37,6 +32,14 @@ Mask = Bool[np.ndarray, "h w"]
 
 
 @dataclass(frozen=True)
+class Neighbour:
+    """What is known about the view that a flow leads to: lens, pose and `instance` map, None where it has none."""
+
+    viewpoint: Viewpoint
+    instance: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What is known about one view.
 
@@ -46,6 +49,8 @@ class Evidence:
         rows: Their rows.
         table: The view's instance table.
         scene: `scene.json`.
+        others: The views that its flow leads to, by direction, of those that are in the dataset.
+        amodal: The amodal masks of the table's instances, cropped to their boxes, by id.
         keypoints: The view's keypoints, None where it has no table of them.
     """
 
@@ -54,6 +59,8 @@ class Evidence:
     rows: Mapping[str, Modality]
     table: tuple[InstanceRow, ...]
     scene: SceneManifest
+    others: Mapping[str, Neighbour] = field(default_factory=dict)
+    amodal: Mapping[int, Mask] = field(default_factory=dict)
     keypoints: tuple[Keypoints, ...] | None = None
 
     @once
@@ -90,6 +97,8 @@ _HIT: dict[str, Callable[[np.ndarray], Mask]] = {
     "distance": lambda distance: ~np.isposinf(distance),
     "position": lambda position: ~np.isnan(position).all(axis=-1),
     "material": lambda ids: ids != 0,
+    "part": lambda ids: ids != 0,
+    "nocs": lambda places: ~np.isnan(places).all(axis=-1),
     "normals": lambda normals: (normals != 0).any(axis=-1),
 }
 
@@ -98,7 +107,7 @@ def hits_agree(view: Evidence) -> Iterator[str]:
     """Every map has its background value at the same pixels: inf, NaN, or 0."""
     (first, expected), *others = view.hits.items()
     for name, found in others:
-        yield from _pixels(found != expected, f"{first} and {name} differ on whether anything is hit")
+        yield from pixels(found != expected, f"{first} and {name} differ on whether anything is hit")
 
 
 def metres_are_positive(view: Evidence) -> Iterator[str]:
@@ -106,10 +115,10 @@ def metres_are_positive(view: Evidence) -> Iterator[str]:
     for name in ("depth", "distance"):
         if name in view.maps:
             metres = view.maps[name]
-            yield from _pixels(~(metres > 0), f"{name} is not above 0")
+            yield from pixels(~(metres > 0), f"{name} is not above 0")
     if "position" in view.maps:
         finite = np.isfinite(view.maps["position"]).all(axis=-1)
-        yield from _pixels(view.hits["position"] & ~finite, "position is not finite")
+        yield from pixels(view.hits["position"] & ~finite, "position is not finite")
 
 
 def distance_is_depth_along_the_ray(view: Evidence) -> Iterator[str]:
@@ -119,7 +128,7 @@ def distance_is_depth_along_the_ray(view: Evidence) -> Iterator[str]:
     expected = np.where(both, depth, 0) * view.ray_lengths
     distance = np.where(both, distance, 0)
     bound = (HALF_ULP + FLOAT64_NOISE) * (np.abs(distance) + np.abs(expected))
-    yield from _pixels(np.abs(distance - expected) > bound, "distance is not depth times the ray's length")
+    yield from pixels(np.abs(distance - expected) > bound, "distance is not depth times the ray's length")
 
 
 def position_is_depth_through_the_pose(view: Evidence) -> Iterator[str]:
@@ -134,7 +143,7 @@ def position_is_depth_through_the_pose(view: Evidence) -> Iterator[str]:
     stored = np.where(both[..., None], stored, offset + pose[:3, 3])
     bound = HALF_ULP * (np.abs(stored) + np.abs(offset)) + FLOAT64_NOISE * (np.abs(pose[:3, 3]) + np.abs(offset))
     wrong = (np.abs(stored - offset - pose[:3, 3]) > bound).any(axis=-1)
-    yield from _pixels(wrong, "position is not the depth through lens and pose")
+    yield from pixels(wrong, "position is not the depth through lens and pose")
 
 
 def normals_are_unit_and_face_the_camera(view: Evidence) -> Iterator[str]:
@@ -142,21 +151,21 @@ def normals_are_unit_and_face_the_camera(view: Evidence) -> Iterator[str]:
     normals = view.maps["normals"].astype(np.float64)
     hit = view.hits["normals"]
     length = np.sqrt(np.einsum("hwc,hwc->hw", normals, normals))
-    yield from _pixels(hit & ~(np.abs(length - 1) <= UNIT_TOLERANCE), "normal is not of length 1")
+    yield from pixels(hit & ~(np.abs(length - 1) <= UNIT_TOLERANCE), "normal is not of length 1")
     terms = normals * view.rays
     away = hit & (terms.sum(axis=-1) > 4 * HALF_ULP * np.abs(terms).sum(axis=-1))
-    yield from _pixels(away, "normal faces away from the camera")
+    yield from pixels(away, "normal faces away from the camera")
 
 
 def coverage_and_antialiased_maps_agree(view: Evidence) -> Iterator[str]:
     """Coverage lies in [0, 1]; an antialiased map is finite and above 0 where coverage is above 0, else inf."""
     coverage = view.maps["coverage"]
-    yield from _pixels(~((coverage >= 0) & (coverage <= 1)), "coverage is not in 0..1")
+    yield from pixels(~((coverage >= 0) & (coverage <= 1)), "coverage is not in 0..1")
     for name in ("distance_antialiased", "depth_antialiased"):
         if name in view.maps:
             found = view.maps[name]
             sound = np.where(coverage > 0, np.isfinite(found) & (found > 0), np.isposinf(found))
-            yield from _pixels(~sound, f"{name} and coverage differ on whether anything is hit")
+            yield from pixels(~sound, f"{name} and coverage differ on whether anything is hit")
 
 
 def antialiased_distance_is_depth_along_the_rays(view: Evidence) -> Iterator[str]:
@@ -171,14 +180,14 @@ def antialiased_distance_is_depth_along_the_rays(view: Evidence) -> Iterator[str
     longest = np.sqrt(1 + ((across + half) ** 2).sum(axis=-1))
     bound = (HALF_ULP + FLOAT64_NOISE) * (np.abs(distance) + np.abs(depth) * longest)
     outside = (distance < depth * shortest - bound) | (distance > depth * longest + bound)
-    yield from _pixels(outside, "distance_antialiased does not fit depth_antialiased")
+    yield from pixels(outside, "distance_antialiased does not fit depth_antialiased")
 
 
 def ids_are_those_of_the_table(view: Evidence) -> Iterator[str]:
     """The ids in `instance` are exactly those of the instance table."""
-    seen, listed = set(view.extents.ids.tolist()), {row.id for row in view.table}
-    yield from _listed("instance map holds", sorted(seen - listed), "that the table lacks")
-    yield from _listed("the table lists", sorted(listed - seen), "that no pixel has")
+    seen, listed = set(view.extents.ids.tolist()), {row.id for row in view.table if row.area}
+    yield from listed_ids("instance map holds", sorted(seen - listed), "that the table lacks")
+    yield from listed_ids("the table lists", sorted(listed - seen), "that no pixel has")
 
 
 def areas_and_boxes_fit(view: Evidence) -> Iterator[str]:
@@ -186,9 +195,10 @@ def areas_and_boxes_fit(view: Evidence) -> Iterator[str]:
     areas = dict(zip(view.extents.ids.tolist(), view.extents.areas.tolist(), strict=True))
     boxes = dict(zip(view.extents.ids.tolist(), view.extents.boxes.tolist(), strict=True))
     for row in view.table:
-        if row.id in areas and (row.area, list(row.box)) != (areas[row.id], boxes[row.id]):
-            stated, counted = f"area {row.area}, box {list(row.box)}", f"area {areas[row.id]}, box {boxes[row.id]}"
-            yield f"{_named(row)}: the table says {stated}; its pixels {counted}"
+        box = None if row.box is None else list(row.box)
+        if row.id in areas and (row.area, box) != (areas[row.id], boxes[row.id]):
+            stated, counted = f"area {row.area}, box {box}", f"area {areas[row.id]}, box {boxes[row.id]}"
+            yield f"{named(row)}: the table says {stated}; its pixels {counted}"
 
 
 def table_agrees_with_the_scene(view: Evidence) -> Iterator[str]:
@@ -196,13 +206,13 @@ def table_agrees_with_the_scene(view: Evidence) -> Iterator[str]:
     entries = {entry.id: entry for entry in view.scene.instances}
     for row in view.table:
         if row.id not in entries:
-            yield f"{_named(row)} is not in scene.json"
+            yield f"{named(row)} is not in scene.json"
             continue
         entry = entries[row.id]
         stated = {key: value for key, value in row.values.items() if key in entry.values}
         here, there = _identity(row.name, stated, row.materials), _identity(entry.name, entry.values, entry.materials)
         if here != there:
-            yield f"{_named(row)} is {here} here and {there} in scene.json"
+            yield f"{named(row)} is {here} here and {there} in scene.json"
 
 
 def _identity(name: str, values: Mapping[str, Any], materials: tuple[str, ...]) -> str:
@@ -218,7 +228,7 @@ def key_maps_are_the_values_of_instances(view: Evidence) -> Iterator[str]:
     for key in sorted(view.maps.keys() - TABLE.keys()):
         found = view.maps[key]
         if lacking := [row.id for row in view.table if key not in row.values]:
-            yield from _listed("instances", lacking, f"have no value of {key!r}, which is mapped")
+            yield from listed_ids("instances", lacking, f"have no value of {key!r}, which is mapped")
             continue
         values = [view.rows[key].background, *(row.values[key] for row in view.table)]
         if not all(_fits(value, found.dtype) for value in values):
@@ -226,7 +236,7 @@ def key_maps_are_the_values_of_instances(view: Evidence) -> Iterator[str]:
             continue
         expected = np.array(values, found.dtype)
         equal = (expected[index] == found) | ((found != found) & (expected[index] != expected[index]))
-        yield from _pixels(known & ~equal, f"{key} is not the value of the pixel's instance")
+        yield from pixels(known & ~equal, f"{key} is not the value of the pixel's instance")
 
 
 def _fits(value: Any, dtype: np.dtype[Any]) -> bool:
@@ -244,14 +254,14 @@ def materials_are_those_of_the_scene(view: Evidence) -> Iterator[str]:
     """Every id in `material` is in scene.json, and its name among the materials of the pixel's instance."""
     names = {entry.id: entry.name for entry in view.scene.materials}
     material = view.maps["material"].astype(np.uint64)
-    yield from _listed("material map holds", sorted(set(_ids(material)) - names.keys()), "that scene.json lacks")
+    yield from listed_ids("material map holds", sorted(set(ids_in(material)) - names.keys()), "that scene.json lacks")
     if "instance" not in view.maps:
         return
     owners = {row.id: row for row in view.table}
-    for pair in _ids(view.maps["instance"].astype(np.uint64) << np.uint64(32) | material):
+    for pair in ids_in(view.maps["instance"].astype(np.uint64) << np.uint64(32) | material):
         owner, name = owners.get(pair >> 32), names.get(pair & 0xFFFFFFFF)
         if owner is not None and name is not None and name not in owner.materials:
-            yield f"{_named(owner)} has pixels of material {name!r}, which its row does not list"
+            yield f"{named(owner)} has pixels of material {name!r}, which its row does not list"
 
 
 @dataclass(frozen=True)
@@ -287,30 +297,30 @@ LAWS: tuple[Law, ...] = (
     Law("table", table_agrees_with_the_scene),
     Law("values", key_maps_are_the_values_of_instances, ("instance",)),
     Law("materials", materials_are_those_of_the_scene, ("material",)),
-    Law("keypoints", keypoints_are_those_of_the_scene),
-    Law("projection", keypoints_project_to_where_they_are),
-    Law("flags", flags_fit_the_picture),
 )
 
 
-def _pixels(wrong: Mask, problem: str) -> Iterator[str]:
+def pixels(wrong: Mask, problem: str) -> Iterator[str]:
+    """A line on how many pixels are wrong and where the first is; none where none is."""
     if wrong.any():
         v, u = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         yield f"{problem} at {np.count_nonzero(wrong)} pixels, the first at column {u}, row {v}"
 
 
-def _listed(before: str, ids: list[int], after: str) -> Iterator[str]:
+def listed_ids(before: str, ids: list[int], after: str) -> Iterator[str]:
+    """A line with the first of some ids; none where there is none."""
     if ids:
         more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
         yield f"{before} {', '.join(map(str, ids[:5]))}{more} {after}"
 
 
-def _ids(ids: np.ndarray) -> list[int]:
+def ids_in(ids: np.ndarray) -> list[int]:
     """The distinct nonzero numbers of a map."""
     flat = ids.reshape(-1)
-    changes = np.append(True, flat[1:] != flat[:-1])  # runs first: far fewer to sort
+    changes = np.append(True, flat[1:] != flat[:-1])[: len(flat)]  # runs first: far fewer to sort
     return [int(number) for number in np.unique(flat[changes]) if number]
 
 
-def _named(row: InstanceRow) -> str:
+def named(row: InstanceRow) -> str:
+    """How a problem names an instance."""
     return f"instance {row.id} {row.name!r}"

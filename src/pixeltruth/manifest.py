@@ -159,6 +159,24 @@ class MaterialEntry(Record):
     name: str | None
 
 
+class PartEntry(Record):
+    """One object inside an instance.
+
+    Attributes:
+        id: The value in `part` maps.
+        name: Name of the object.
+        key: What the id is a function of, as that of an instance.
+        instance: Id of the instance that it belongs to.
+        path: Names of the parts that it lies in, from its instance down to itself; empty where it is the owner itself.
+    """
+
+    id: Id
+    name: str
+    key: tuple[str | int, ...]
+    instance: Id
+    path: tuple[str, ...]
+
+
 class CameraEntry(Record):
     """One camera: its folder beside `scene.json`, its name in the scene, and the frame number of each view."""
 
@@ -194,6 +212,7 @@ class SceneManifest(Record):
         lighting: Names of the lightings each view is rendered under, empty where there is no picture.
         report: Where labels and picture may differ, and what was switched off.
         background: The values of the background: what each `map_by` key is where nothing is hit.
+        parts: Every object inside an instance, by ascending id; empty where no `part` map is rendered.
     """
 
     format_version: Version = FORMAT_VERSION
@@ -205,6 +224,12 @@ class SceneManifest(Record):
     lighting: tuple[LightingName, ...] = ()
     report: tuple[ReportEntry, ...] = ()
     background: dict[str, KeyValue] = Field(default_factory=dict)
+    parts: tuple[PartEntry, ...] = ()
+
+    @field_validator("parts")
+    @classmethod
+    def _parts_differ(cls, parts: tuple[PartEntry, ...]) -> tuple[PartEntry, ...]:
+        return _unique(parts, "id")
 
     @property
     def skeletons(self) -> tuple[str, ...]:
@@ -309,13 +334,13 @@ def _is_newer(path: Path, raw: Any) -> bool:
     major, _, minor = str(version).partition(".")
     if not (major.isdecimal() and minor.isdecimal()):
         raise FormatError(path, f"format_version: should be 'major.minor', got {version!r}")
-    ours = FORMAT_VERSION.partition(".")[0]
-    if int(major) != int(ours):
-        raise FormatError(path, f"format_version {version}: this pixeltruth reads {ours}.x; use a matching version")
-    return is_newer(str(version))
+    ours = [int(part) for part in FORMAT_VERSION.split(".")]
+    if int(major) != ours[0]:
+        raise FormatError(path, f"format_version {version}: this pixeltruth reads {ours[0]}.x; use a matching version")
+    return is_newer(version)
 
 
-def is_newer(version: str) -> bool:
-    """Whether a version of the format has a minor number above ours."""
-    minor = version.partition(".")[2]
+def is_newer(version: Any) -> bool:
+    """Whether the minor version of a "major.minor" is newer than ours."""
+    minor = str(version).partition(".")[2]
     return minor.isdecimal() and int(minor) > int(FORMAT_VERSION.partition(".")[2])

@@ -11,7 +11,7 @@ from pixeltruth.errors import SceneError
 # arrays and the caster's, Blender's triangulation and normals, Embree's hierarchy
 _TRIANGLE, _VERTEX = 250, 56
 _LIT_TRIANGLE, _LIT_VERTEX = 120, 54  # what Cycles takes beside them for a picture
-_UV_TRIANGLE = 48  # of a UV map, either that opacity reads or that Cycles may: twice what it holds
+_UV_TRIANGLE = 48  # of a UV map, either that we read or that Cycles may: twice what it holds
 
 _MEMINFO, _MEMBERSHIP, _CGROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 _LARGEST = 3
@@ -24,7 +24,7 @@ class MeshSize:
     Attributes:
         name: Of an object that has it.
         triangles, vertices: How many.
-        opacity_maps: How many of its UV maps opacity reads.
+        opacity_maps: How many of its UV maps opacity or labels read.
         uv_maps: How many it has.
     """
 

@@ -71,16 +71,67 @@ TABLE: dict[str, Modality] = {
                  "Id of the instance in the instance table; 0 where nothing is hit."),
         Modality("material", "uint32", 0, "material id", "", 0, "rays", "ids", True,
                  "Id of the material in the scene's material list; 0 where nothing is hit."),
+        Modality("part", "uint32", 0, "part id", "", 0, "rays", "ids", False,
+                 "Id of the object inside its instance, in the scene's list of parts; 0 where nothing is hit."),
+        Modality("uv", "float32", 2, "UV coordinates", "", _NAN, "rays", "position", False,
+                 "Place on the UV map that renders use by default; NaN where the mesh has none."),
+        Modality("nocs", "float32", 3, "diagonals of the instance's 3D box", "", _NAN, "rays", "position", False,
+                 "Place in the 3D box of the instance, along its axes, 0.5 in its middle; brings box3d along."),
+        Modality("occlusion_boundary", "bool", 0, "true or false", "", False, "rays", "fraction", False,
+                 "One of the 4 neighbours sees another instance, or nothing, that lies farther away."),
         Modality("distance_antialiased", "float32", 0, "metres", "camera", _INF, "rays", "metres", False,
                  "Mean distance over the sub-pixel rays that hit."),
         Modality("depth_antialiased", "float32", 0, "metres", "camera", _INF, "rays", "metres", False,
                  "Mean planar depth over the sub-pixel rays that hit."),
         Modality("coverage", "float32", 0, "fraction 0..1", "", 0, "rays", "fraction", False,
                  "Share of a pixel's sub-pixel rays that hit; comes with either antialiased map."),
+        Modality("flow_forward", "float32", 2, "pixels (right, down)", "image", _NAN, "rays", "flow", False,
+                 "Where the surface is `flow_step` frames later, minus here; the background turns with the camera."),
+        Modality("flow_forward_valid", "bool", 0, "whether it is seen there", "", _NAN, "rays", "fraction", False,
+                 "Whether it lies in the later picture and is seen there; comes with flow_forward."),
+        Modality("flow_backward", "float32", 2, "pixels (right, down)", "image", _NAN, "rays", "flow", False,
+                 "Where the surface was `flow_step` frames before, minus here; the background turns with the camera."),
+        Modality("flow_backward_valid", "bool", 0, "whether it is seen there", "", _NAN, "rays", "fraction", False,
+                 "Whether it lies in the earlier picture and is seen there; comes with flow_backward."),
+        Modality("scene_flow_forward", "float32", 3, "metres", "world", 0, "rays", "position", False,
+                 "Where the surface point is `flow_step` frames later, minus here; NaN where it cannot be followed."),
+        Modality("scene_flow_backward", "float32", 3, "metres", "world", 0, "rays", "position", False,
+                 "Where the surface point was `flow_step` frames before, minus here; NaN where it cannot be followed."),
     )
 }  # fmt: skip
 
+COLUMNS: dict[str, str] = {
+    "amodal": "Each instance with everything else removed: mask, area, box, visible fraction, whether it is truncated, "
+    "who hides it, its place in the order of depth. Instances that are wholly hidden get a row too.",
+    "box3d": "The oriented 3D box of each instance about all its surfaces, and the pose of the object that owns it. "
+    "Every instance that is in the scene at the frame gets a row, in the picture or not.",
+}
+"""Outputs that are no maps but columns of the instance table, and what they say; none is written by default."""
+
 ANTIALIASED = ("distance_antialiased", "depth_antialiased", "coverage")
+
+DIRECTIONS = {"forward": 1, "backward": -1}
+"""Which way in time a flow goes, by the word in its name."""
+
+
+@dataclass(frozen=True)
+class FlowNames:
+    """Names of the maps that lead one way in time."""
+
+    flow: str
+    valid: str
+    scene_flow: str
+
+    def asked(self, outputs: Iterable[str]) -> bool:
+        """Whether any of them is among some outputs."""
+        return not {self.flow, self.valid, self.scene_flow}.isdisjoint(outputs)
+
+
+FLOWS = {way: FlowNames(f"flow_{way}", f"flow_{way}_valid", f"scene_flow_{way}") for way in DIRECTIONS}
+"""The maps of each direction."""
+
+FRAME_OF = {way: f"flow_{way}_frame" for way in DIRECTIONS}
+"""What a view's metadata calls the frame to which each leads."""
 
 
 def segment_map(key: str, values: Iterable[bool | int | float]) -> Modality:

@@ -56,6 +56,12 @@ class OpacityTables:
     def __init__(self, arrays: tuple[np.ndarray, ...], textures: tuple[Texture, ...], scratch: int) -> None:
         self._arrays, self._textures, self._scratch = arrays, textures, scratch
 
+    def of_copies(self, copies: Int64[np.ndarray, " n"]) -> "OpacityTables":
+        """The tables of some copies alone, which are known by their places in ``copies``."""
+        if not self._arrays:
+            return self
+        return OpacityTables((self._arrays[0][copies], *self._arrays[1:]), self._textures, self._scratch)
+
     def words(self) -> UInt64[np.ndarray, " words"]:
         """What one thread hands to the kernel."""
         if not self._arrays:

@@ -6,16 +6,18 @@ the world; every hit is refined in float64 on the float32 vertices Blender holds
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt32
 
 from pixeltruth import trace
+from pixeltruth.bounds import surface_vertices
 from pixeltruth.camera import Viewpoint
-from pixeltruth.embree import MeshScene, PlacedScene
-from pixeltruth.modalities import ANTIALIASED, TABLE
-from pixeltruth.opacity import opacity_tables
+from pixeltruth.embree import PlacedScene
+from pixeltruth.lazy import once
+from pixeltruth.mesh_store import MeshStore, starts
+from pixeltruth.modalities import ANTIALIASED, FLOWS, TABLE
+from pixeltruth.opacity import OpacityTables, opacity_tables
 from pixeltruth.shading import shade_normals
 from pixeltruth.snapshot import Snapshot
 
@@ -51,47 +53,68 @@ class Caster:
 
     Args:
         snapshot: The scene; not copied, must not change.
+        store: Where what is made of its meshes is looked up and kept; None makes everything.
 
     Raises:
         RenderError: Embree ran out of memory or refused the geometry.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, store: MeshStore | None = None) -> None:
         self.snapshot = snapshot
-        meshes = snapshot.meshes
-        self.scenes = [MeshScene(mesh.vertices, mesh.triangles) for mesh in meshes]
+        meshes, store = snapshot.meshes, store or MeshStore()
+        self.scenes = [store.scene(mesh) for mesh in meshes]
         self.geometry = (
-            _joined([mesh.vertices for mesh in meshes], (0, 3), np.float32),
-            _starts([len(mesh.vertices) for mesh in meshes]),
-            _joined([mesh.triangles for mesh in meshes], (0, 3), np.uint32),
-            _starts([len(mesh.triangles) for mesh in meshes]),
+            store.joined("vertices", meshes),
+            starts([mesh.vertices for mesh in meshes]),
+            store.joined("triangles", meshes),
+            starts([mesh.triangles for mesh in meshes]),
         )
-        self.corner_normals = _joined([mesh.corner_normals for mesh in meshes], (0, 3, 3), np.float32)
-        self.material_slots = _joined([mesh.material_slots for mesh in meshes], (0,), np.uint32)
+        self.corner_normals = store.joined("corner_normals", meshes)
+        self.material_slots = store.joined("material_slots", meshes)
         self.opacity = opacity_tables(snapshot, self.material_slots, self.geometry[3])
+
+    @once
+    def uvs(self) -> Float32[np.ndarray, "t 3 2"]:
+        """The UV map that renders use by default, of each triangle of the joined meshes; NaN where there is none."""
+        nothing = np.full((1, 3, 2), np.nan, dtype=np.float32)
+        meshes = self.snapshot.meshes
+        found = [mesh.uvs.get("", nothing.repeat(len(mesh.triangles), axis=0)) for mesh in meshes]
+        return np.concatenate([nothing[:0], *found])
+
+    @once
+    def surface(self) -> Bool[np.ndarray, " v"]:
+        """Which vertices of the joined meshes are corners of a triangle that rays can meet."""
+        return surface_vertices(self.geometry)
 
     def seen_from(self, viewpoint: Viewpoint) -> "Seen":
         """Places every copy in the viewpoint's camera frame."""
-        rotation = viewpoint.world_from_camera[:3, :3].T
-        placed = self.snapshot.world_from_object[:, :3].copy()
-        placed[:, :, 3] -= viewpoint.world_from_camera[:3, 3]  # before rotating: exact far from the world's origin
-        return Seen(self, viewpoint, np.einsum("ij,njk->nik", rotation, placed))
+        return Seen(self, viewpoint, placed_before(viewpoint, self.snapshot.world_from_object[:, :3]))
+
+
+def _clip(viewpoint: Viewpoint) -> tuple[float, float]:
+    return viewpoint.near, viewpoint.far
+
+
+def placed_before(
+    viewpoint: Viewpoint, world_from_object: Float64[np.ndarray, "n 3 4"]
+) -> Float64[np.ndarray, "n 3 4"]:
+    """Placements in a viewpoint's camera frame."""
+    placed = world_from_object.copy()
+    placed[:, :, 3] -= viewpoint.world_from_camera[:3, 3]  # before rotating: exact far from the world's origin
+    return np.einsum("ij,njk->nik", viewpoint.world_from_camera[:3, :3].T, placed)
 
 
 class Seen:
     """A caster's copies placed before one camera. Safe to use from several threads at once."""
 
     def __init__(self, caster: Caster, viewpoint: Viewpoint, camera_from_object: Float64[np.ndarray, "n 3 4"]) -> None:
-        self.caster, self.viewpoint = caster, viewpoint
+        self.caster, self.viewpoint, self.camera_from_object = caster, viewpoint, camera_from_object
         self.object_from_camera = _inverse(camera_from_object)
-        snapshot = caster.snapshot
-        self._placed = (
-            PlacedScene(caster.scenes, snapshot.mesh_of_copy, camera_from_object) if len(camera_from_object) else None
-        )
+        self._placed = _Placed.of(self, np.arange(len(camera_from_object))) if len(camera_from_object) else None
 
     def trace(self, rays: Float64[np.ndarray, "h w 3"]) -> Hits:
         """What each ray from the camera centre meets first; a holdout surface counts as nothing."""
-        hits = self.meet(rays, (self.viewpoint.near, self.viewpoint.far))
+        hits = self.meet(rays, _clip(self.viewpoint))
         self._hold_out(hits.along, hits.copy)
         return hits
 
@@ -106,17 +129,14 @@ class Seen:
             shape = rays.shape[:2]
             nothing = np.full(shape, np.inf), np.full(shape, trace.MISS), np.empty(shape, np.uint32)
             return Hits(rays, *nothing, np.empty((*shape, 2)))
-        record = trace.trace(
-            self._placed.handle,
-            rays,
-            clip=clip,
-            radius=self._placed.radius,
-            mesh_of_copy=self.caster.snapshot.mesh_of_copy,
-            object_from_camera=self.object_from_camera,
-            geometry=self.caster.geometry,
-            opacity=self.caster.opacity.words(),
-        )
-        return Hits(rays, *record)
+        return Hits(rays, *self._placed.trace(self, rays, clip))
+
+    def trace_some(self, copies: Int64[np.ndarray, " n"], rays: Float64[np.ndarray, "h w 3"]) -> Hits:
+        """What each ray meets first of some copies, at least one, everything else removed; no holdout hides any."""
+        along, copy, triangle, weights = _Placed.of(self, copies).trace(self, rays, _clip(self.viewpoint))
+        hit = copy != trace.MISS
+        copy[hit] = copies[copy[hit]]
+        return Hits(rays, along, copy, triangle, weights)
 
     def _hold_out(self, along: Float64[np.ndarray, "h w"], copy: UInt32[np.ndarray, "h w"]) -> None:
         """A holdout surface hides what is behind it and is itself nothing."""
@@ -126,6 +146,34 @@ class Seen:
             along[hidden], copy[hidden] = np.inf, trace.MISS
 
 
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """Some copies of a caster before a camera, as the kernel wants them: a copy is known by its place among them."""
+
+    scene: PlacedScene
+    mesh_of_copy: Int64[np.ndarray, " n"]
+    object_from_camera: Float64[np.ndarray, "n 3 4"]
+    opacity: OpacityTables
+
+    @classmethod
+    def of(cls, seen: Seen, copies: Int64[np.ndarray, " n"]) -> "_Placed":
+        caster, mesh_of_copy = seen.caster, seen.caster.snapshot.mesh_of_copy[copies]
+        scene = PlacedScene(caster.scenes, mesh_of_copy, seen.camera_from_object[copies])
+        return cls(scene, mesh_of_copy, seen.object_from_camera[copies], caster.opacity.of_copies(copies))
+
+    def trace(self, seen: Seen, rays: Float64[np.ndarray, "h w 3"], clip: tuple[float, float]) -> trace.Record:
+        return trace.trace(
+            self.scene.handle,
+            rays,
+            clip=clip,
+            radius=self.scene.radius,
+            mesh_of_copy=self.mesh_of_copy,
+            object_from_camera=self.object_from_camera,
+            geometry=seen.caster.geometry,
+            opacity=self.opacity.words(),
+        )
+
+
 def render_geometry(
     caster: Caster,
     viewpoint: Viewpoint,
@@ -133,6 +181,7 @@ def render_geometry(
     *,
     segments: Mapping[str, Shaped[np.ndarray, " values"]] | None = None,
     subsamples: int = 4,
+    makers: Iterable["Maker"] = (),
 ) -> dict[str, np.ndarray]:
     """The geometry maps of a view.
 
@@ -142,6 +191,7 @@ def render_geometry(
         outputs: Names of `rays` modalities of the table; others are left alone.
         segments: For each `map_by` map its value by copy of the snapshot, then the background's.
         subsamples: Sub-pixel rays per pixel side of the antialiased maps.
+        makers: Each makes some more maps of the same hits.
 
     Returns:
         Maps by name, shapes, dtypes and backgrounds as in the table of modalities.
@@ -151,9 +201,25 @@ def render_geometry(
         return {}
     seen = caster.seen_from(viewpoint)
     hits = seen.trace(viewpoint.lens.rays())
+    return maps_of(seen, hits, outputs, segments=segments, subsamples=subsamples, makers=makers)
+
+
+def maps_of(
+    seen: Seen,
+    hits: Hits,
+    outputs: Iterable[str],
+    *,
+    segments: Mapping[str, Shaped[np.ndarray, " values"]] | None = None,
+    subsamples: int = 4,
+    makers: Iterable["Maker"] = (),
+) -> dict[str, np.ndarray]:
+    """The geometry maps of what the rays through the pixel centres met; see `render_geometry`."""
+    outputs = tuple(outputs)
     maps = {name: MAKERS[name](seen, hits) for name in outputs if name in MAKERS}
     if any(name in ANTIALIASED for name in outputs):
         maps |= {name: array for name, array in antialiased(seen, subsamples).items() if name in outputs}
+    for make in makers:
+        maps |= make(seen, hits)
     return maps | {key: _by_copy(hits, values) for key, values in (segments or {}).items()}
 
 
@@ -244,6 +310,19 @@ def _material(seen: Seen, hits: Hits) -> UInt32[np.ndarray, "h w"]:
     return material
 
 
+def _occlusion_boundary(seen: Seen, hits: Hits) -> Bool[np.ndarray, "h w"]:
+    owner, along = _instance(seen, hits), hits.along
+    found = np.zeros(owner.shape, dtype=bool)
+    for here, there in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        other = owner[here] != owner[there]
+        found[here] |= other & (along[there] > along[here])
+        found[there] |= other & (along[here] > along[there])
+    return found
+
+
+Maker = Callable[[Seen, Hits], Mapping[str, np.ndarray]]
+"""Makes maps of what a viewpoint's rays meet."""
+
 MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "depth": _depth,
     "distance": _distance,
@@ -251,18 +330,16 @@ MAKERS: dict[str, Callable[[Seen, Hits], np.ndarray]] = {
     "position": _position,
     "instance": _instance,
     "material": _material,
+    "occlusion_boundary": _occlusion_boundary,
 }
-"""The function that makes each modality of one ray per pixel; the antialiased ones share a pass of their own."""
+"""The function that makes each modality of one ray per pixel; the antialiased ones share a pass of their own, and those
+that need another time are made by `flow`."""
 
-assert set(MAKERS) | set(ANTIALIASED) == {name for name, row in TABLE.items() if row.engine == "rays"}
-
-
-def _joined(arrays: list[np.ndarray], empty: tuple[int, ...], dtype: Any) -> np.ndarray:
-    return np.ascontiguousarray(np.concatenate(arrays)) if arrays else np.zeros(empty, dtype=dtype)
-
-
-def _starts(lengths: list[int]) -> Int64[np.ndarray, " n"]:
-    return np.concatenate([[0], np.cumsum(lengths)])[: max(len(lengths), 1)].astype(np.int64)
+_OF_TWO_TIMES = {name for names in FLOWS.values() for name in (names.flow, names.valid, names.scene_flow)}
+_OF_MORE = {"part", "uv", "nocs"}  # by copy, as maps of keys are, and by `coordinates`
+assert {*MAKERS, *ANTIALIASED, *_OF_TWO_TIMES, *_OF_MORE} == {
+    name for name, row in TABLE.items() if row.engine == "rays"
+}
 
 
 def _inverse(placed: Float64[np.ndarray, "n 3 4"]) -> Float64[np.ndarray, "n 3 4"]:

@@ -20,6 +20,8 @@ class Mesh:
         material_slots: Material slot of each triangle.
         uvs: UV coordinates of each triangle corner, by name of the map, of those maps that an `Opacity` on the mesh
             asks for; a map that is not here is (0, 0) everywhere. NaN is unknown, which counts as opaque.
+        topology: The same for two meshes whose vertices answer one another: a digest of the polygons that were split
+            into triangles. How they were split may differ.
     """
 
     vertices: Float32[np.ndarray, "v 3"]
@@ -27,6 +29,7 @@ class Mesh:
     corner_normals: Float32[np.ndarray, "t 3 3"]
     material_slots: UInt32[np.ndarray, " t"]
     uvs: Mapping[str, Float32[np.ndarray, "t 3 2"]] = field(default_factory=dict)
+    topology: bytes = b""
 
 
 class Operation(IntEnum):
@@ -94,6 +97,7 @@ class Snapshot:
         slot_materials: Material ids, the slots of all copies one after another.
         opacity_of_material: Of the materials that are not opaque everywhere. Where this is below 0.5 at a hit, a
             surface is not there.
+        key_of_copy: What a copy is called at every time; empty where nothing is followed through time.
     """
 
     meshes: tuple[Mesh, ...]
@@ -103,3 +107,4 @@ class Snapshot:
     material_start: Int64[np.ndarray, " n"]
     slot_materials: UInt32[np.ndarray, " m"]
     opacity_of_material: Mapping[int, Opacity] = field(default_factory=dict)
+    key_of_copy: tuple[tuple[str | int, ...], ...] = ()

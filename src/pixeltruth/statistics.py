@@ -194,7 +194,7 @@ def _categories(reader: Reader) -> dict[int | str, tuple[int, int]]:
     """Instances and pixels of each category that is seen; where no table tells, those of the map of categories."""
     found: dict[int | str, tuple[int, int]] = {}
     for row in reader.instances():
-        if (value := category(row.values)) is not None:
+        if row.area and (value := category(row.values)) is not None:
             instances, pixels = found.get(value, (0, 0))
             found[value] = instances + 1, pixels + row.area
     key = next((key for key in CATEGORY_KEYS if key in reader.rows()), None)

@@ -40,7 +40,8 @@ def _datapoint(index: int, entry: Entry) -> Iterator[dict[str, Any]]:
 def _instances(index: int, entry: Entry) -> Iterator[dict[str, Any]]:
     for instance in entry.reader.instances():
         row = {"datapoint": index, **entry.facts(), "id": instance.id, "name": instance.name, "area": instance.area}
-        row |= dict(zip(("x", "y", "width", "height"), instance.box, strict=True), materials=instance.materials)
+        row |= dict(zip(("x", "y", "width", "height"), instance.box or [None] * 4, strict=True))
+        row |= {"materials": instance.materials, **(vars(instance.amodal) if instance.amodal else {})}
         yield _joined(row, "values", instance.values)
 
 

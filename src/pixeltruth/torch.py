@@ -114,7 +114,7 @@ class TorchDataset(torch.utils.data.Dataset):
         if name == "ids":
             return torch.from_numpy(_ids(point))
         if name == "labels":
-            return torch.tensor([self._label(point, row) for row in point.instances], dtype=torch.int64)
+            return torch.tensor([self._label(point, row) for row in point.instances.visible], dtype=torch.int64)
         if name == "keypoints":
             return _keypoints(point, str(self.skeleton))
         if name in CAMERA:
@@ -158,7 +158,7 @@ def _as(kind: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _boxes(point: Datapoint) -> torch.Tensor:
-    boxes = torch.tensor([row.box for row in point.instances], dtype=torch.float32).reshape(-1, 4)
+    boxes = torch.tensor([row.box for row in point.instances.visible], dtype=torch.float32).reshape(-1, 4)
     if tv_tensors is None:
         return boxes
     return tv_tensors.BoundingBoxes(boxes, format="XYWH", canvas_size=_size(point))
@@ -197,7 +197,7 @@ def _keypoints(point: Datapoint, name: str) -> torch.Tensor:
 
 
 def _ids(point: Datapoint) -> np.ndarray:
-    return np.array([row.id for row in point.instances], dtype=np.int64)
+    return np.array([row.id for row in point.instances.visible], dtype=np.int64)
 
 
 def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

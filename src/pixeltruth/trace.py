@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt32, UInt64
 
-from pixeltruth.embree import intersect_address, point_query_address
+from pixeltruth.embree import NEARLY_ZERO, intersect_address, point_query_address
 from pixeltruth.pointers import call_opacity, call_packet, call_query, f32_at, f64_at, i32_at, i64_at, u32_at, u64_at
 
 MISS = np.uint32(0xFFFFFFFF)
@@ -61,7 +61,7 @@ def trace(
 
     Args:
         scene: Handle of the Embree scene of placed copies.
-        rays: Directions in the camera frame.
+        rays: Directions in the camera frame; NaN is no ray, which meets nothing.
         clip: (near, far) along a ray, in multiples of its direction.
         radius: That of the largest placed copy.
         mesh_of_copy: Which mesh each copy is of.
@@ -113,12 +113,13 @@ def _trace(addresses: Any, work: Any, near_work: Any, rays: Any, limits: Any, re
             waiting = 0
             for k in range(PACKET):
                 y, x = top + k // TILE, left + k % TILE
-                valid[k] = -1 if y < height and x < width else 0
+                valid[k] = -1 if y < height and x < width and rays[y, x, 2] == rays[y, x, 2] else 0
                 if valid[k] != 0:
                     waiting += 1
                     for axis in range(3):
                         directions[k, axis] = rays[y, x, axis]
-                        floats[axis, k], floats[4 + axis, k] = 0.0, rays[y, x, axis]
+                        part = rays[y, x, axis]
+                        floats[axis, k], floats[4 + axis, k] = 0.0, part if abs(part) > NEARLY_ZERO else 0.0
                     words[MASK, k], words[ID, k], words[FLAGS, k], floats[TIME, k] = MISS, k, 0, 0.0
                     _start(floats, words, best, winner, k, limits[0] * (1.0 - SLAB), limits[1] * (1.0 + SLAB))
             while waiting > 0:

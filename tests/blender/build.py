@@ -11,11 +11,15 @@ import oracle
 from pixeltruth.blender.census import ScenePlan, plan_scene
 from pixeltruth.blender.inventory import take_inventory
 from pixeltruth.blender.stage import Moment, Stage, set_stage
+from pixeltruth.check import check
+from pixeltruth.dataset import load
 from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.job import Job, resolve_outputs
+from pixeltruth.manifest import DatasetManifest, write_json
 from pixeltruth.modalities import TABLE
 from pixeltruth.poses import CameraPose
 from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.run.views import Place, ViewMaker
 
 
 def add_mesh(name, vertices, triangles, *, location=(0, 0, 0), rotation=(0, 0, 0), scale=(1, 1, 1), **properties):
@@ -117,3 +121,19 @@ def geometry(job):
         subsamples=job.subsamples,
     )  # fmt: skip
     return stage, maps
+
+
+def written(job, frame=None):
+    """The first view of a job's first camera, written as a worker does, checked and opened."""
+    scene = staged(job, frame)
+    rows = scene.plan.rows
+    maker = ViewMaker(scene.stage, scene.plan.manifest, rows, place=Place(1, job.output / "scene_00001", job.output),
+                      device=None)  # fmt: skip
+    job.output.mkdir(parents=True)
+    write_json(job.output / "dataset.json", DatasetManifest(
+        generator="test", blender=scene.stage.blender, root_seed=0, jobs=(), modalities=rows))  # fmt: skip
+    (job.output / "scene_00001").mkdir()
+    write_json(job.output / "scene_00001" / "scene.json", scene.plan.manifest)
+    maker.write(maker.shoot(scene.moment.frame), scene.plan.manifest.cameras[0].folder, {})
+    assert check(job.output) == []
+    return load(job.output)[0]

@@ -150,6 +150,51 @@ def test_our_reader_finds_the_keypoints(kind, request):
         assert list(tree.box_001_7) == ["all", "a_tip", "outside"]  # the others are not there, or behind the camera
 
 
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory):
+    """A dataset with a map of parts, and its export."""
+    folder = tmp_path_factory.mktemp("parts")
+    dataset = pixeltruth.load(synthetic.write_labelled_dataset(folder / "ours"))
+    export_dataset("datagen", dataset, folder / "theirs")
+    return dataset, folder / "theirs"
+
+
+def test_parts_become_a_nested_tree_of_classes_with_instances_as_leaves(parted):
+    dataset, folder = parted
+    tree = json.loads((folder / "scene_00001" / "semantic_segmentation_metadata.json").read_text())
+    assert tree == {
+        "version": "1.0.0",
+        "category_0": {"ground_1": {"R": 1, "G": 0, "B": 1}},
+        "category_3": {"lid": {"box_001_7": {"R": 2, "G": 0, "B": 7}, "knob": {"box_2": {"R": 3, "G": 0, "B": 2}}}},
+        "background": {"R": 0, "G": 0, "B": 0},
+    }
+    ours = dataset[0]
+    for point in pixeltruth.load(folder):
+        np.testing.assert_array_equal(point.mask("category_3.lid"), np.isin(ours.part, [2, 3]))
+        np.testing.assert_array_equal(point.mask("knob"), ours.part == 2)
+        np.testing.assert_array_equal(point.mask("category_3"), ours.mask("box") | ours.mask("box.001"))
+        np.testing.assert_array_equal(point.mask("category_0.ground_1"), ours.instance == 1)
+
+
+def test_the_real_sdk_loads_the_tree(parted, tmp_path):
+    dataset, folder = parted
+    arrays, _ = answers(folder, tmp_path)
+    picture = arrays["0.semantic_segmentation"].astype(np.int64)
+    np.testing.assert_array_equal(picture[..., 1] << 16 | picture[..., 2], dataset[0].instance)
+    np.testing.assert_array_equal(picture[..., 0], np.array([0, 1, 3, 2])[dataset[0].part])
+
+
+@pytest.mark.parametrize("path", [("box_001_7",), ("box_001_7", "x")], ids=str)
+def test_a_part_that_is_called_like_an_instance_is_refused(tmp_path, path):
+    root = synthetic.write_labelled_dataset(tmp_path / "ours")
+    manifest = root / "scene_00001" / "scene.json"
+    scene = json.loads(manifest.read_text())
+    scene["parts"][1]["path"], scene["parts"][2]["path"] = path, []
+    manifest.write_text(json.dumps(scene))
+    with pytest.raises(JobError, match=r"the part 'category_3\.box_001_7.*' is called like an instance; rename it"):
+        export_dataset("datagen", pixeltruth.load(root), tmp_path / "theirs")
+
+
 def test_cameras_with_gaps_are_refused_before_anything_is_written(tmp_path):
     root = synthetic.write_dataset(tmp_path / "ours", cameras=2)
     next(root.glob("scene_00001/camera_2/*.h5")).unlink()

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pixeltruth.blender.breaks import Breaks
 from pixeltruth.blender.markers import unused_keypoints
 from pixeltruth.blender.owners import Owner
+from pixeltruth.blender.parts import Part, part_entries, parts_of
 from pixeltruth.blender.plan import Roll
 from pixeltruth.blender.stage import Moment, Stage
 from pixeltruth.errors import SceneError
@@ -18,11 +20,13 @@ from pixeltruth.manifest import (
     InstanceEntry,
     MaterialEntry,
     ModalityEntry,
+    PartEntry,
     ReportEntry,
     SceneManifest,
     SourceFile,
 )
 from pixeltruth.modalities import TABLE, segment_map
+from pixeltruth.timeline import chained
 from pixeltruth.view import Value
 
 LIGHTING = "default"
@@ -68,8 +72,9 @@ class _Thing:
 class Census:
     """Gathers what a scene holds, frame by frame."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self.keys = keys
+    def __init__(self, keys: Sequence[str], *, with_parts: bool = False) -> None:
+        self.keys, self.with_parts = keys, with_parts
+        self.parts: dict[Key, Part] = {}
         self.things: dict[Key, _Thing] = {}
         self.materials: set[str | None] = set()
         self.background: dict[str, Value] | None = None
@@ -96,6 +101,8 @@ class Census:
             self.things[group.owner].keypoints |= dict.fromkeys(group.names)
             self.things[group.owner].skeletons.add(group.skeleton)
         self.markers |= {marker.carrier for group in moment.keypoints for marker in group.markers.values()}
+        if self.with_parts:
+            self.parts = parts_of(moment.survey, moment.owners) | self.parts
         self.materials |= {name for copy in moment.survey.copies for name in copy.slots}
         if self.background is not None and self.background != moment.background:
             raise SceneError("the world's own properties change over the frames; as background values they must not")
@@ -108,11 +115,18 @@ class Census:
 
     def instances(self, frames: Sequence[int]) -> tuple[InstanceEntry, ...]:
         """Every instance by ascending id."""
-        ids = assign_ids(thing.node for thing in self.things.values())
+        ids = self._ids()
         groups: dict[int, list[_Thing]] = {}
         for key, thing in self.things.items():
             groups.setdefault(ids[key], []).append(thing)
         return tuple(_entry(id_, groups[id_], frames) for id_ in sorted(groups))
+
+    def _ids(self) -> dict[Key, int]:
+        return assign_ids(thing.node for thing in self.things.values())
+
+    def part_entries(self) -> tuple[PartEntry, ...]:
+        """Every part by ascending id."""
+        return part_entries(self.parts, self._ids())
 
     def material_entries(self) -> tuple[MaterialEntry, ...]:
         """Ids of all materials from 1 in order of name; a surface without material comes first."""
@@ -195,11 +209,15 @@ def plan_scene(stage: Stage) -> ScenePlan:
     Raises:
         SceneError: There is no camera, an object lacks what the job needs, or `strict` finds something unseen.
     """
-    job, census, roll = stage.job, Census(stage.job.property_keys), Roll(stage.cameras)
-    for frame in stage.frames:
-        moment = stage.at(frame)
-        census.take(moment)
-        roll.take(moment.views)
+    job, roll, breaks = stage.job, Roll(stage.cameras), Breaks()
+    census = Census(job.property_keys, with_parts="part" in job.outputs)
+    for frame in chained(stage.frames, [*stage.steps.values()]):
+        moments = stage.around(frame)
+        census.take(moments[frame])
+        roll.take(moments[frame].views)
+        for other in stage.neighbours(frame).values():
+            breaks.take(moments[frame], moments[other])
+            census.notes |= dict.fromkeys(moments[other].survey.notes)
     unseen = [*stage.unseen(), *census.notes, *unused_keypoints(stage.scene, stage.labels, census.markers)]
     if job.strict and unseen:
         raise SceneError(f"--strict: {unseen[0].object!r}: {unseen[0].problem}{_and_more(len(unseen) - 1)}")
@@ -211,8 +229,9 @@ def plan_scene(stage: Stage) -> ScenePlan:
         materials=census.material_entries(),
         cameras=roll.entries(),
         lighting=(LIGHTING,) if job.needs_light else (),
-        report=tuple(dict.fromkeys([*stage.notes, *_darkness(stage, census), *unseen, *roll.notes()])),
+        report=tuple(dict.fromkeys([*stage.notes, *_darkness(stage, census), *unseen, *roll.notes(), *breaks.notes()])),
         background={row.name: row.background for row in rows},
+        parts=census.part_entries(),
     )
     return ScenePlan(manifest, (*_built_in(stage), *rows))
 
@@ -226,7 +245,7 @@ def _darkness(stage: Stage, census: Census) -> list[ReportEntry]:
 
 def _built_in(stage: Stage) -> tuple[ModalityEntry, ...]:
     opaque = not stage.scene.render.film_transparent
-    return tuple(ModalityEntry.of(TABLE[name]) for name in stage.job.outputs if not (name == "alpha" and opaque))
+    return tuple(ModalityEntry.of(TABLE[name]) for name in stage.job.maps if not (name == "alpha" and opaque))
 
 
 def _and_more(count: int) -> str:

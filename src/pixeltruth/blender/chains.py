@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import bpy
+import numpy as np
+from jaxtyping import Float64
 
 from pixeltruth.errors import SceneError
 from pixeltruth.identity import Chain, Node
@@ -17,6 +19,8 @@ from pixeltruth.view import Value
 
 Path = tuple[str | int, ...]
 """Which copy: (top instancer, persistent id ...); empty for what is no copy."""
+Copied = tuple[bpy.types.Object, Path]
+Pose = Float64[np.ndarray, "4 4"]
 
 _OURS = ("instance_id", "category_id", "keypoint", "keypoint_radius", "skeleton")
 """Properties that mean something to this package."""
@@ -32,11 +36,19 @@ class ChainReader:
         depsgraph: Evaluated for rendering.
         keys: Properties and attributes wanted on each node.
         labels: Properties by object name, which win over the object's own.
+        posed: Each node says where it is.
     """
 
     def __init__(
-        self, depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[str, Mapping[str, Value]]
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        keys: Sequence[str],
+        labels: Mapping[str, Mapping[str, Value]],
+        *,
+        posed: bool = False,
     ) -> None:
+        self._posed = posed
+        self._poses: dict[tuple[Path, str], Pose] = {}
         self.keys = tuple(dict.fromkeys((*keys, *_OURS)))
         self._attributes = [key for key in self.keys if key in bpy.types.Object.bl_rna.properties]
         self.labels = labels
@@ -54,6 +66,8 @@ class ChainReader:
             if not entry.is_instance or (name := entry.object.name_full) not in either:
                 continue
             path = _path(entry)
+            if self._posed:
+                self._poses[path, name] = _matrix(entry)
             if name in parents:
                 self._parents[path, name] = path
                 if entry.particle_system is None:  # the numbers of particles are no numbers within a collection
@@ -67,7 +81,7 @@ class ChainReader:
     def of(self, entry: bpy.types.DepsgraphObjectInstance) -> Chain:
         """The chain of one entry."""
         if not entry.is_instance:
-            return tuple(self._upwards(entry.object, (), stop=()))
+            return tuple(self._upwards((entry.object, ()), stop=()))
         path = _path(entry)
         instancers = self._instancers_of(entry, path)
         stop = tuple(owner.name_full for owner, _ in instancers)
@@ -75,29 +89,49 @@ class ChainReader:
         nodes: list[Node] = []
         if entry.object.name_full != inner.name_full:
             copied = inner.instance_type == "COLLECTION"
-            nodes += self._upwards(entry.object, path, stop=stop, copied=copied)
+            nodes += self._upwards((entry.object, path), stop=stop, copied=copied, pose=self._pose(entry))
         elif len(path) > max(len(inner_path), 1) + 1:  # geometry that nodes made and copied: of no object of its own
-            nodes.append(Node(inner.name_full, path, {}, self._read(inner)[1]))
-        for owner, owner_path in instancers:
-            nodes += self._upwards(owner, owner_path, stop=stop, copied=True)
+            nodes.append(Node(inner.name_full, path, {}, self._read(inner)[1], self._pose(entry)))
+        for instancer in instancers:
+            nodes += self._upwards(instancer, stop=stop, copied=True)
         return tuple(nodes)
 
-    def _instancers_of(
-        self, entry: bpy.types.DepsgraphObjectInstance, path: Path
-    ) -> list[tuple[bpy.types.Object, Path]]:
+    def _instancers_of(self, entry: bpy.types.DepsgraphObjectInstance, path: Path) -> list[Copied]:
         """What copied an entry, from the innermost outwards; the last is the top one, which is no copy."""
         outer = ((path[0], *path[start:]) for start in range(2, len(path)))
         return [*(self._instancers[path] for path in outer if path in self._instancers), (entry.parent, ())]
 
     def _upwards(
-        self, owner: bpy.types.Object, path: Path, *, stop: Sequence[str], copied: bool = False
+        self, start: Copied, *, stop: Sequence[str], copied: bool = False, pose: Pose | None = None
     ) -> Iterator[Node]:
-        """An object and its parents, up to one that copied it; ``copied``: a collection was, parents along with it."""
-        yield self._node(owner, path)
+        """An object and its parents, up to one that copied it; ``copied``: a collection was, with its parents."""
+        owner, path = start
+        pose = self._pose_of(owner, path) if pose is None else pose
+        yield self._node(owner, path, pose)
         while owner.parent is not None and owner.parent.name_full not in stop:
-            owner = owner.parent
+            child, owner = owner, owner.parent
             path = self._path_of_parent(path, owner.name_full, copied=copied)
-            yield self._node(owner, path)
+            pose = self._pose_of(owner, path, beside=(child, pose))
+            yield self._node(owner, path, pose)
+
+    def _pose(self, entry: bpy.types.DepsgraphObjectInstance) -> Pose | None:
+        return _matrix(entry) if self._posed else None
+
+    def _pose_of(
+        self, owner: bpy.types.Object, path: Path, *, beside: tuple[bpy.types.Object, Pose | None] | None = None
+    ) -> Pose | None:
+        """Where an object or a copy is; a parent that was not copied along lies to its child as it does outside."""
+        if not self._posed:
+            return None
+        child, pose = beside or (owner, None)
+        if not path or pose is None or (path, owner.name_full) in self._poses:
+            return self._poses.get((path, owner.name_full), _matrix(owner))
+        inside, outside = _matrix(child), _matrix(owner)
+        turn = pose[:3, :3] @ np.linalg.pinv(inside[:3, :3])
+        found = np.eye(4)
+        found[:3, :3] = turn @ outside[:3, :3]
+        found[:3, 3] = pose[:3, 3] + turn @ (outside[:3, 3] - inside[:3, 3])
+        return found
 
     def _path_of_parent(self, path: Path, name: str, *, copied: bool) -> Path:
         if not path:
@@ -106,9 +140,9 @@ class ChainReader:
         absent = (path[0], *path[2:]) if copied else path  # a parent that was not copied along
         return self._parents.get((path, name)) or self._parents.get((siblings, name)) or absent
 
-    def _node(self, owner: bpy.types.Object, path: Path) -> Node:
+    def _node(self, owner: bpy.types.Object, path: Path, pose: Pose | None) -> Node:
         properties, attributes = self._read(owner)
-        return Node(owner.name_full, path, properties, attributes)
+        return Node(owner.name_full, path, properties, attributes, pose)
 
     def _read(self, owner: bpy.types.Object) -> tuple[dict[str, Value], dict[str, Value]]:
         name = owner.name_full
@@ -122,6 +156,10 @@ class ChainReader:
 
 def _path(entry: bpy.types.DepsgraphObjectInstance) -> Path:
     return (entry.parent.name_full, *(number for number in entry.persistent_id if number != _NO_ID))
+
+
+def _matrix(placed: bpy.types.DepsgraphObjectInstance | bpy.types.Object) -> Pose:
+    return np.array(placed.matrix_world, dtype=np.float64)
 
 
 def _copies(owner: bpy.types.Object) -> bool:

@@ -30,23 +30,24 @@ class Footprint(NamedTuple):
     images: list[ImageSize]
 
 
-def footprint(depsgraph: bpy.types.Depsgraph, *, lit: bool) -> Footprint:
+def footprint(depsgraph: bpy.types.Depsgraph, *, lit: bool, uv: bool = False) -> Footprint:
     """Sizes of the distinct meshes and of the images that a scene's labels, and its picture where ``lit``, need.
 
     Args:
         depsgraph: Evaluated for rendering.
         lit: A picture is rendered as well.
+        uv: The UV map of every mesh is read.
     """
     headers = _Headers()
-    meshes = _mesh_sizes(depsgraph, Opacities(depsgraph, headers))
+    meshes = _mesh_sizes(depsgraph, Opacities(depsgraph, headers), uv=uv)
     picture = list(_for_the_picture(depsgraph, headers)) if lit else []
     later = sum(image.kept for image in picture)  # Cycles begins when opacity is read
     opacity = [_for_opacity(name, headers.known[name], len(kept)) for name, kept in headers.channels.items()]
     return Footprint(meshes, [*_one_by_one(opacity, later), *picture])
 
 
-def _mesh_sizes(depsgraph: bpy.types.Depsgraph, opacities: Opacities) -> list[MeshSize]:
-    maps: defaultdict[int, set[str]] = defaultdict(set)
+def _mesh_sizes(depsgraph: bpy.types.Depsgraph, opacities: Opacities, *, uv: bool) -> list[MeshSize]:
+    maps: defaultdict[int, set[str]] = defaultdict(lambda: {""} if uv else set())
     sizes: dict[int, MeshSize] = {}
     known: set[tuple[int, str]] = set()
     for entry in depsgraph.object_instances:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float64, Shaped, UInt32
 
 from pixeltruth.blender.keypoints import KeypointGroup
 from pixeltruth.blender.owners import Owner
-from pixeltruth.blender.snapshot import slot_table
+from pixeltruth.blender.snapshot import Survey, slot_table
 from pixeltruth.blender.stage import Moment
 from pixeltruth.errors import SceneError
 from pixeltruth.identity import Instance, Key
@@ -27,12 +27,14 @@ class Inventory:
         snapshot: Geometry ready for the rays.
         instances: By id.
         segments: For each map of a key its value by copy of the snapshot, then the background's.
+        poses: Where the owner of each instance is, `world_from_object`; empty where the job does not ask.
         keypoints: Of the instances that have some, by ascending id.
     """
 
     snapshot: Snapshot
     instances: Mapping[int, Instance]
     segments: Mapping[str, Shaped[np.ndarray, " values"]]
+    poses: Mapping[int, Float64[np.ndarray, "4 4"]]
     keypoints: tuple[Markers, ...] = ()
 
 
@@ -54,7 +56,43 @@ def take_inventory(moment: Moment, manifest: SceneManifest, rows: Sequence[Modal
     segments = {
         row.name: _segment(row, instances, id_of_copy, frame=moment.frame) for row in rows if row.name not in TABLE
     }
-    return Inventory(_snapshot(moment, id_of_copy, manifest), instances, segments, _keypoints(moment, owners, manifest))
+    if any(row.name == "part" for row in rows):
+        segments["part"] = _parts(moment, manifest)
+    materials = {entry.name: entry.id for entry in manifest.materials}
+    new = {name for copy in moment.survey.copies for name in copy.slots} - materials.keys()
+    if new:
+        raise _drifted(moment.frame, f"material {min(map(str, new))!r} is new")
+    snapshot = _snapshot(moment.survey, id_of_copy, materials)
+    poses, keypoints = _poses(moment, owners), _keypoints(moment, owners, manifest)
+    return Inventory(snapshot, instances, segments, poses=poses, keypoints=keypoints)
+
+
+def nameless(moment: Moment) -> Snapshot:
+    """The geometry of a frame that is no view's own, ready for the rays: ids tell a holdout from the rest, no more."""
+    found = moment.survey
+    names = {name for copy in found.copies for name in copy.slots}
+    materials = {name: number for number, name in enumerate(sorted(names, key=str), 1)}
+    return _snapshot(found, np.array([not copy.holdout for copy in found.copies], dtype=np.uint32), materials)
+
+
+def _parts(moment: Moment, manifest: SceneManifest) -> UInt32[np.ndarray, " values"]:
+    """The part of each copy, then 0 for the background."""
+    ids, holdouts = {entry.key: entry.id for entry in manifest.parts}, moment.owners.of_copy
+    keys = [None if owner is None else copy.chain[0].key
+            for copy, owner in zip(moment.survey.copies, holdouts, strict=True)]  # fmt: skip
+    if new := [key for key in keys if key is not None and key not in ids]:
+        raise _drifted(moment.frame, f"part {new[0][-1]!r} is new")
+    return np.array([*(0 if key is None else ids[key] for key in keys), 0], dtype=np.uint32)
+
+
+def _poses(moment: Moment, ids: Mapping[Key, int]) -> dict[int, Float64[np.ndarray, "4 4"]]:
+    """The pose of each instance; of several owners of one id that of the first, as its name is."""
+    poses: dict[int, Float64[np.ndarray, "4 4"]] = {}
+    for key in sorted(moment.owners.by_key, key=lambda key: [str(part) for part in key]):
+        pose = moment.owners.by_key[key].node.world_from_object
+        if pose is not None:
+            poses.setdefault(ids[key], pose)
+    return poses
 
 
 def _id_of(owner: Owner, ids: Mapping[Key, int], frame: int) -> int:
@@ -119,12 +157,8 @@ def _drifted(frame: int, what: str) -> SceneError:
     )
 
 
-def _snapshot(moment: Moment, id_of_copy: np.ndarray, manifest: SceneManifest) -> Snapshot:
-    found, copies = moment.survey, moment.survey.copies
-    materials = {entry.name: entry.id for entry in manifest.materials}
-    new = {name for copy in copies for name in copy.slots} - materials.keys()
-    if new:
-        raise _drifted(moment.frame, f"material {min(map(str, new))!r} is new")
+def _snapshot(found: Survey, id_of_copy: UInt32[np.ndarray, " n"], materials: Mapping[str | None, int]) -> Snapshot:
+    copies = found.copies
     start, slots = slot_table(copies, materials)
     return Snapshot(
         meshes=tuple(found.meshes),
@@ -134,4 +168,5 @@ def _snapshot(moment: Moment, id_of_copy: np.ndarray, manifest: SceneManifest) -
         material_start=start,
         slot_materials=slots,
         opacity_of_material={materials[name]: opacity for name, opacity in found.opacities.items()},
+        key_of_copy=tuple(copy.chain[0].key for copy in copies),
     )

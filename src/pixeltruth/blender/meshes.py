@@ -1,5 +1,7 @@
 """Blender mesh -> `Mesh`: triangles, corner normals, UVs and material slots, bulk-copied."""
 
+from hashlib import blake2b
+
 import bpy
 import numpy as np
 from jaxtyping import Float32
@@ -24,6 +26,7 @@ def read_mesh(data: bpy.types.Mesh) -> Mesh:
     corner_vertex = _read(data.loops, "vertex_index", shape=(len(data.loops),))
     normals = _read(data.corner_normals, "vector", shape=(len(data.loops), 3))
     slots = _read(data.polygons, "material_index", shape=(len(data.polygons),))
+    polygon_start = _read(data.polygons, "loop_start", shape=(len(data.polygons),))
     # Cycles uses the last slot for an index beyond it
     last = max(len(data.materials) - 1, 0)
     return Mesh(
@@ -31,7 +34,15 @@ def read_mesh(data: bpy.types.Mesh) -> Mesh:
         triangles=corner_vertex[corners].astype(np.uint32),
         corner_normals=np.ascontiguousarray(normals[corners]),
         material_slots=np.clip(slots, 0, last)[polygon].astype(np.uint32),
+        topology=_digest(corner_vertex, polygon_start),
     )
+
+
+def _digest(*arrays: np.ndarray) -> bytes:
+    digest = blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(array.data)
+    return digest.digest()
 
 
 def read_uvs(data: bpy.types.Mesh, name: str) -> Float32[np.ndarray, "t 3 2"] | None:

@@ -42,13 +42,14 @@ class Cameras:
     Args:
         scene: Gets the camera of ours, and as its active one where it has none.
         job: Its cameras, resolution and intrinsics.
+        frames: The frames that are rendered, ascending: where a camera that is given pose by pose has its poses.
 
     Raises:
         SceneError: The picture would have no pixel.
     """
 
-    def __init__(self, scene: bpy.types.Scene, job: Job) -> None:
-        self.scene, self.job = scene, job
+    def __init__(self, scene: bpy.types.Scene, job: Job, frames: Sequence[int]) -> None:
+        self.scene, self.job, self.frames = scene, job, frames
         _prepare(scene, job)
         self.picture = picture_of(scene.render)
         active = scene.camera if scene.camera is not None and scene.camera.type == "CAMERA" else None
@@ -91,7 +92,7 @@ class Cameras:
         if self.job.cameras is not None:
             own = self.active == self.own
             lens = self._default if own else self.active.evaluated_get(depsgraph).data
-            return tuple(self._given(pose, frame, lens) for pose in self.job.cameras)
+            return tuple(self._given(pose, frame, lens) for pose in self._poses(self.job.cameras, frame))
         cameras = _fitting(self.job.camera_names, self._evaluated(depsgraph))
         return tuple(self._of_the_file(owner, frame) for owner in cameras)
 
@@ -114,6 +115,13 @@ class Cameras:
             return PlannedView(owner.name_full, frame, viewpoint, owner.original)
         lens = self.job.intrinsics.lens(viewpoint.lens.width, viewpoint.lens.height)
         return PlannedView(owner.name_full, frame, replace(viewpoint, lens=lens), None)
+
+    def _poses(self, poses: Sequence[CameraPose], frame: int) -> Sequence[CameraPose]:
+        """Those of a frame; before the first and after the last a moving camera stands still."""
+        if not self.job.as_sequence:
+            return poses
+        place = self.frames.index(min(max(frame, self.frames[0]), self.frames[-1]))
+        return [poses[place].model_copy(update={"name": poses[0].name})]
 
     def _given(self, pose: CameraPose, frame: int, active: bpy.types.Camera) -> PlannedView:
         picture = self.picture
@@ -154,8 +162,9 @@ class Roll:
         if not self._frames:
             raise SceneError(f"{job.title}: the scene has no camera that renders; pass --cameras FILE")
         names = sorted(self._frames) if job.cameras is None else [pose.name for pose in job.cameras]
+        names = [name for name in names if name in self._frames]  # a moving camera is called like its first pose
         return tuple(
-            CameraEntry(folder=f"camera_{number}", name=name, views=tuple(self._frames[name]))
+            CameraEntry(folder=f"camera_{number}", name=name, views=tuple(sorted(self._frames[name])))
             for number, name in enumerate(names, 1)
         )
 

@@ -1,6 +1,6 @@
 """Evaluated scene -> `Survey`: every copy of every mesh a camera can see, with the chain that names it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import bpy
@@ -62,12 +62,19 @@ class Survey:
     markers: list[Marker] = field(default_factory=list)
 
 
-def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[str, Mapping[str, Value]]) -> Survey:
+def survey(
+    depsgraph: bpy.types.Depsgraph,
+    keys: Sequence[str],
+    labels: Mapping[str, Mapping[str, Value]],
+    *,
+    outputs: Container[str] = (),
+) -> Survey:
     """Reads every copy a camera can see.
 
     Args:
         depsgraph: Evaluated for rendering.
         keys, labels: As for `ChainReader`.
+        outputs: Those of the job: `uv` needs UV maps, `box3d` where objects are, `part` what they are called.
 
     Returns:
         Meshes, copies and what the rays will not see as Cycles does.
@@ -80,7 +87,9 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
     meshes: dict[int, int | None] = {}
     noted: set[tuple[str, str, bool, bool]] = set()
     opacities = Opacities(depsgraph)
-    chains, placings = ChainReader(depsgraph, keys, labels), _Placings(depsgraph.view_layer)
+    keys = (*keys, "part") if "part" in outputs else keys
+    chains = ChainReader(depsgraph, keys, labels, posed="box3d" in outputs)
+    placings = _Placings(depsgraph.view_layer)
     markers = MarkerReader(labels)
     for entry in depsgraph.object_instances:
         if markers.carries(entry.object):
@@ -102,7 +111,8 @@ def survey(depsgraph: bpy.types.Depsgraph, keys: Sequence[str], labels: Mapping[
             materials = surface_materials(entry.object, depsgraph.view_layer.material_override)
             see_through = opacities.see_through(materials)
             found.opacities |= see_through
-            for name in {opacity.uv_map for opacity in see_through.values() if opacity.uv_map is not None}:
+            names = {opacity.uv_map for opacity in see_through.values() if opacity.uv_map is not None}
+            for name in sorted(names | ({""} if "uv" in outputs else set())):
                 _add_uvs(found, index, (entry.object, name))
             slots = tuple(None if material is None else material.name_full for material in materials) or (None,)
             matrix = np.array(entry.matrix_world, dtype=np.float64)

@@ -19,12 +19,14 @@ from pixeltruth.blender.missing import missing_files
 from pixeltruth.blender.owners import Owners, owners_of
 from pixeltruth.blender.physics import unbaked
 from pixeltruth.blender.plan import Cameras, PlannedView
+from pixeltruth.blender.reel import Reel
 from pixeltruth.blender.session import blocked_drivers, newer_files, run_setup, silence
 from pixeltruth.blender.snapshot import Survey, survey
 from pixeltruth.job import Job
 from pixeltruth.manifest import ReportEntry
 from pixeltruth.memory import require_room
 from pixeltruth.skeleton import known_skeletons
+from pixeltruth.timeline import require_within
 from pixeltruth.view import Value
 
 
@@ -36,7 +38,7 @@ class Moment:
         frame: Frame of the timeline.
         views: What is seen through the job's cameras.
         survey: Meshes and their copies.
-        owners: What each copy belongs to.
+        owners: What each copy belongs to; nothing at a frame that is looked at for another's flow only.
         keypoints: Of the instances that have some.
         background: The world's own properties among the job's keys: what they are where nothing is hit.
         dark: Nothing in it shines.
@@ -59,6 +61,7 @@ class Stage:
         job: What is asked for.
         cameras: The cameras to look through.
         frames: The frames to render, ascending.
+        steps: Frames to where the flow of each goes, by direction.
         blender: Blender's version.
         notes: What was switched off, and label patterns that fit nothing.
     """
@@ -66,36 +69,47 @@ class Stage:
     def __init__(self, scene: bpy.types.Scene, job: Job, absent: Sequence[ReportEntry]) -> None:
         self.scene, self.job, self._absent = scene, job, absent
         notes = silence(scene)
-        self.cameras = Cameras(scene, job)
-        self.frames = (scene.frame_current,) if job.frames is None else job.frames
+        self.frames, self.steps = _frames(scene, job), job.steps
+        require_within(self.frames, [0, *self.steps.values()])
+        self.cameras = Cameras(scene, job, self.frames)
         self.labels, unmatched = labels.apply(job.labels, [owner.name for owner in bpy.data.objects])
         misfits = [ReportEntry(object=pattern, problem="this label pattern fits no object") for pattern in unmatched]
         self.notes = (*notes, *misfits)
         self.blender = bpy.app.version_string
-        self._moment: Moment | None = None
+        self._reel: Reel[Moment] = Reel(self._evaluated, lambda moment: moment.survey)
 
-    def at(self, frame: int) -> Moment:
-        """The scene at a frame; the last one is kept.
+    def around(self, frame: int) -> Mapping[int, Moment]:
+        """The scene at a frame and where its flow goes; what was asked for last is kept.
 
         Raises:
             SceneError: It does not fit into memory, a camera is no pinhole, or an object lacks what the job needs.
         """
-        if self._moment is None or self._moment.frame != frame:
-            self._moment = None  # two of a large scene may not fit into memory
-            if self.scene.frame_current != frame:
-                self.scene.frame_set(frame)
-            self.cameras.rest()
-            self._moment = evaluate(self.scene, partial(self._read, frame))
-            found = self._moment.survey
-            found.notes += unbaked(self.scene, found.objects)
-        return self._moment
+        return self._reel.turn_to([frame, *self.neighbours(frame).values()])
+
+    def at(self, frame: int) -> Moment:
+        """The scene at one frame; see `around`."""
+        return self._reel.turn_to([frame])[frame]
+
+    def neighbours(self, frame: int) -> dict[str, int]:
+        """The frames to which the flow of one goes, by direction."""
+        return {way: frame + step for way, step in self.steps.items()}
+
+    def _evaluated(self, frame: int) -> Moment:
+        if self.scene.frame_current != frame:
+            self.scene.frame_set(frame)
+        self.cameras.rest()
+        moment = evaluate(self.scene, partial(self._read, frame))
+        found = moment.survey
+        found.notes += unbaked(self.scene, found.objects)
+        return moment
 
     def _read(self, frame: int, graph: bpy.types.Depsgraph) -> Moment:
         job = self.job
-        require_room(*footprint(graph, lit=job.needs_light), lit=job.needs_light)
-        found = survey(graph, job.map_by, self.labels)
-        owners = owners_of(found, job.property_keys, job.default_values)
-        keypoints = keypoint_groups(found, owners, known_skeletons(job.skeletons))
+        require_room(*footprint(graph, lit=job.needs_light, uv="uv" in job.outputs), lit=job.needs_light)
+        found = survey(graph, job.map_by, self.labels, outputs=job.outputs)
+        rendered = frame in self.frames
+        owners = owners_of(found, job.property_keys, job.default_values) if rendered else Owners({}, ())
+        keypoints = keypoint_groups(found, owners, known_skeletons(job.skeletons)) if rendered else ()
         background, dark = _background(graph.scene.world, job), job.needs_light and is_dark(graph)
         return Moment(frame, self.cameras.at(graph), found, owners, keypoints, background=background, dark=dark)
 
@@ -137,6 +151,13 @@ def set_stage(job: Job) -> Stage:
     if job.setup is not None:
         run_setup(Path(job.setup), scene)
     return Stage(scene, job, absent)
+
+
+def _frames(scene: bpy.types.Scene, job: Job) -> tuple[int, ...]:
+    if job.frames is not None:
+        return job.frames
+    count = len(job.cameras) if job.as_sequence and job.cameras else 1
+    return tuple(range(scene.frame_current, scene.frame_current + count))
 
 
 def _background(world: bpy.types.World | None, job: Job) -> dict[str, Value]:

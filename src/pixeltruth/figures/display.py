@@ -135,9 +135,11 @@ def placed_names(sheet: Sheet, frame: Frame, *, zoom: Zoom, boxes: Sequence[Box]
 
 def boxes_of(instances: Sequence[InstanceRow]) -> list[Box]:
     """Boxes of the instances with the most visible pixels, at most `MOST_BOXES`, the largest first."""
-    first = sorted(instances, key=lambda row: (-row.area, row.id))[:MOST_BOXES]
+    visible = [row for row in instances if row.area]
+    first = sorted(visible, key=lambda row: (-row.area, row.id))[:MOST_BOXES]
     colors = (id_colors(np.array([row.id for row in first], dtype=np.uint32)) / 255).tolist()
-    return [Box(row.name, row.box, (r, g, b)) for row, (r, g, b) in zip(first, colors, strict=True)]
+    boxes = [(row, row.box, color) for row, color in zip(first, colors, strict=True)]
+    return [Box(row.name, box, (r, g, b)) for row, box, (r, g, b) in boxes if box is not None]
 
 
 def _places(edges: Any, size: tuple[Pixels, Pixels], frame: Frame) -> Iterator[Area]:

@@ -16,18 +16,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from jaxtyping import Bool
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError, NoViewpointError
-from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
 from pixeltruth.skeleton import Skeletons
 from pixeltruth.view import InstanceRow
+
+if TYPE_CHECKING:
+    from pixeltruth.manifest import DatasetManifest, SceneManifest  # only our own layout needs them
 
 
 class Reader(ABC):
@@ -113,6 +115,15 @@ class Reader(ABC):
             FormatError: The layout has no such names.
         """
         raise FormatError(self.path, f"names no classes: there is no mask of {name!r}")
+
+    def amodal_mask(self, id_: int) -> Bool[np.ndarray, "h w"]:
+        """The pixels of an instance with everything else removed.
+
+        Raises:
+            KeyError: There is no such instance.
+            FormatError: The layout has no amodal masks, or the file is damaged.
+        """
+        raise FormatError(self.path, "has no amodal masks")
 
     def problems(self) -> Iterator[Problem]:
         """Everything that cannot be read."""
@@ -205,7 +216,7 @@ class SceneIndex:
     path: Path
     name: str
     cameras: tuple[CameraIndex, ...]
-    manifest: SceneManifest | None = None
+    manifest: "SceneManifest | None" = None
 
 
 @dataclass(frozen=True)
@@ -224,6 +235,6 @@ class FolderIndex:
     path: Path
     layout: str
     scenes: tuple[SceneIndex, ...]
-    manifest: DatasetManifest | None = None
+    manifest: "DatasetManifest | None" = None
     missing: tuple[Path, ...] = ()
     problems: tuple[Problem, ...] = field(default=())

@@ -42,6 +42,8 @@ def render(
     device: Device = "auto",
     seed: int = 0,
     frames: str | int | Iterable[int] | None = None,
+    flow_step: int | None = None,
+    as_sequence: bool = False,
     strict: bool = False,
     subsamples: int = 4,
     codec: Codec = "zstd",
@@ -74,7 +76,8 @@ def render(
             ``coco_17`` is built in.
         setup: Your own Python file; its function ``setup(scene)`` is called on the opened scene, in Blender's process,
             which on Linux can write into the output folder only.
-        outputs: Maps to write, as in `pixeltruth.modalities.TABLE`; ``default`` stands for the default ones.
+        outputs: Maps to write, as in `pixeltruth.modalities.TABLE`; ``default`` stands for the default ones. Columns of
+            the instance table, as in `pixeltruth.modalities.COLUMNS`.
         rgb: False renders no light at all.
         quality: How much light is sampled: draft, standard or reference.
         samples: Samples per pixel instead of the quality's.
@@ -82,6 +85,9 @@ def render(
         seed: Root of all noise.
         frames: Frames of the timeline: a number, numbers, or text ``first:last[:step]`` (``"1:120:5"``, the last
             included; ``"1,7,20:30"``). None: the one the file was saved at.
+        flow_step: Frames from a view to those that its flow leads to. None: the spacing of `frames`, 1 of a single one.
+        as_sequence: The given cameras are one that moves: the first pose is that of the first frame, and so on. Without
+            `frames`, these begin at the one the file was saved at. Before and after them the camera stands still.
         strict: Refuse a scene with anything that labels cannot see as the picture does.
         subsamples: Rays per pixel side of the antialiased maps.
         codec: Compression of the arrays: zstd, gzip or none.
@@ -122,6 +128,8 @@ def render(
             "device": device,
             "seed": seed,
             "frames": frames,
+            "flow_step": flow_step,
+            "as_sequence": as_sequence,
             "strict": strict,
             "subsamples": subsamples,
             "codec": codec,

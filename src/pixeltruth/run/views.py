@@ -3,38 +3,31 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pixeltruth.blender import cycles
 from pixeltruth.blender.census import LIGHTING
-from pixeltruth.blender.inventory import Inventory, take_inventory
+from pixeltruth.blender.inventory import nameless, take_inventory
 from pixeltruth.blender.plan import PlannedView
-from pixeltruth.blender.stage import Stage
-from pixeltruth.derive import instance_extents
+from pixeltruth.blender.stage import Moment, Stage
+from pixeltruth.boxes3d import boxes_3d
+from pixeltruth.coordinates import coordinate_maps
+from pixeltruth.correspondence import Correspondence, copies_of, correspond
+from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.mesh_store import MeshStore
+from pixeltruth.modalities import FRAME_OF
+from pixeltruth.raycast import Caster, Maker, maps_of
+from pixeltruth.run.instances import instance_table
+from pixeltruth.run.shot import Shot, Still
 from pixeltruth.sighting import sight
 from pixeltruth.view import InstanceRow, Keypoints, View
 
 Maps = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Shot:
-    """A scene at one frame, ready for every camera.
-
-    Attributes:
-        views: Its views by the folder of their camera.
-        inventory: What is in it.
-        caster: Its geometry before the rays.
-    """
-
-    views: Mapping[str, PlannedView]
-    inventory: Inventory
-    caster: Caster
 
 
 @dataclass(frozen=True)
@@ -78,6 +71,8 @@ class ViewMaker:
         self.rows = {entry.name: entry.row for entry in rows}
         self.lit = tuple(entry.name for entry in rows if entry.engine == "cycles")
         self._folders = {camera.name: camera.folder for camera in manifest.cameras}
+        self._stills: dict[int, Still] = {}
+        self._store = MeshStore()
 
     def shoot(self, frame: int) -> Shot:
         """Evaluates the scene at a frame.
@@ -85,10 +80,25 @@ class ViewMaker:
         Raises:
             SceneError: It holds something else than its manifest says.
         """
-        moment = self.stage.at(frame)
-        inventory = take_inventory(moment, self.manifest, self.entries)
+        moments = self.stage.around(frame)
+        self._stills = {at: self._stills.get(at) or self._still(moment) for at, moment in moments.items()}
+        still = self._stills[frame]
+        assert still.inventory is not None
+        mine = copies_of(still.caster.snapshot)
+        others = {
+            way: (other, correspond(mine, copies_of(other.caster.snapshot)))
+            for way, at in self.stage.neighbours(frame).items()
+            for other in [self._stills[at]]
+        }
+        boxes = boxes_3d(still.caster, still.inventory.poses) if "box3d" in self.job.outputs else {}
+        return Shot(still.views, still.inventory, still.caster, others, boxes)
+
+    def _still(self, moment: Moment) -> Still:
+        own = moment.frame in self.manifest.frames
+        inventory = take_inventory(moment, self.manifest, self.entries) if own else None
+        snapshot = nameless(moment) if inventory is None else inventory.snapshot
         views = {self._folders[view.name]: view for view in moment.views if view.name in self._folders}
-        return Shot(views, inventory, Caster(inventory.snapshot))
+        return Still(views, inventory, Caster(snapshot, self._store))
 
     def light(self, view: PlannedView) -> Maps:
         """Renders a view's light maps; empty where the job has none."""
@@ -104,22 +114,52 @@ class ViewMaker:
         state = np.random.SeedSequence(entropy=self.job.seed, spawn_key=place).generate_state(1)[0]
         return int(state) & 0x7FFFFFFF  # Cycles' seed is a signed int
 
+    def maps(self, shot: Shot, folder: str) -> dict[str, np.ndarray]:
+        """Casts the geometry of a view."""
+        return self._labels(shot, folder)[0]
+
+    def _labels(
+        self, shot: Shot, folder: str
+    ) -> tuple[dict[str, np.ndarray], tuple[InstanceRow, ...], np.ndarray | None]:
+        """The geometry maps of a view, its instance table and the bits of its amodal masks."""
+        view, job = shot.views[folder], self.job
+        if not any(entry.engine == "rays" for entry in self.entries):
+            return {}, (), None
+        others = {way: _other_time(other, folder) for way, other in shot.others.items()}
+        makers: list[Maker] = [
+            partial(flow_maps, way=way, other=other, outputs=job.outputs) for way, other in others.items()
+        ]
+        makers.append(partial(coordinate_maps, boxes=shot.boxes, outputs=job.outputs))
+        seen = shot.caster.seen_from(view.viewpoint)
+        hits = seen.trace(view.viewpoint.lens.rays())
+        segments = shot.inventory.segments
+        arrays = maps_of(seen, hits, job.maps, segments=segments, subsamples=job.subsamples, makers=makers)
+        if "instance" not in arrays:
+            return arrays, (), None
+        return arrays, *instance_table(shot, arrays["instance"], (seen, hits), wanted=job.outputs)
+
     def write(self, shot: Shot, folder: str, light: Maps) -> Path:
         """Casts a view's geometry and writes its file, whole or not at all; returns the file's path."""
-        view, job, segments = shot.views[folder], self.job, shot.inventory.segments
-        arrays = render_geometry(shot.caster, view.viewpoint, job.outputs, segments=segments, subsamples=job.subsamples)
+        view = shot.views[folder]
+        arrays, instances, masks = self._labels(shot, folder)
         metadata = {"camera": view.name, "frame": view.frame}
+        metadata |= {FRAME_OF[way]: frame for way, frame in self.stage.neighbours(view.frame).items()}
         if light:
             metadata |= {"noise_seed": self.seed(view), "device": self.device}
-        instances = _instance_rows(shot.inventory, arrays["instance"]) if "instance" in arrays else ()
         path = self.place.folder / folder / view_file(view.frame)
         path.parent.mkdir(parents=True, exist_ok=True)
         lighting = {LIGHTING: light} if light else {}
-        keypoints = self._keypoints(shot, view)
-        made = View(
-            view.viewpoint, self.rows, arrays, lighting, instances=instances, metadata=metadata, keypoints=keypoints
+        whole = View(
+            view.viewpoint,
+            self.rows,
+            arrays,
+            lighting,
+            instances,
+            metadata,
+            amodal_masks=masks,
+            keypoints=self._keypoints(shot, view),
         )
-        native.write_view(path, made, codec=job.codec)
+        native.write_view(path, whole, codec=self.job.codec)
         return path
 
     def _keypoints(self, shot: Shot, view: PlannedView) -> tuple[Keypoints, ...] | None:
@@ -129,9 +169,7 @@ class ViewMaker:
         return sight(shot.caster.seen_from(view.viewpoint), shot.inventory.keypoints)
 
 
-def _instance_rows(inventory: Inventory, ids: np.ndarray) -> tuple[InstanceRow, ...]:
-    rows = []
-    for id_, area, (x, y, w, h) in zip(*(part.tolist() for part in instance_extents(ids)), strict=True):
-        owner = inventory.instances[id_]
-        rows.append(InstanceRow(id_, owner.name, owner.values, owner.materials, area, (x, y, w, h)))
-    return tuple(rows)
+def _other_time(other: tuple[Still, Correspondence], folder: str) -> OtherTime:
+    still, copies = other
+    view = still.views.get(folder)
+    return OtherTime(still.caster, None if view is None else view.viewpoint, copies)

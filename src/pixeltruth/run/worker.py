@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pixeltruth.errors import PixeltruthError
+from pixeltruth.errors import PixeltruthError, SceneError
 from pixeltruth.job import Job
 from pixeltruth.manifest import (
     SCENE_FILE,
@@ -33,6 +33,7 @@ from pixeltruth.manifest import (
 )
 from pixeltruth.run.doctor import apt_line, missing_libraries
 from pixeltruth.run.fence import allow_writes_in
+from pixeltruth.timeline import chained
 
 if TYPE_CHECKING:
     from pixeltruth.blender.stage import Stage
@@ -124,7 +125,7 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
         from pixeltruth.blender.census import plan_scene  # Blender is loaded in this process only
         from pixeltruth.blender.stage import set_stage
         from pixeltruth.run.views import Place
-        from pixeltruth.run.warm import compile_shading
+        from pixeltruth.run.warm import compile_carrying, compile_shading
 
         stage = set_stage(job)
         folder = Path(job.output) / scene_folder(request["scene"])
@@ -137,6 +138,8 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
             emit(event="planned", blender=stage.blender, rows=rows, skeletons=skeletons)
         compile_shading()
         kernels.wait()
+        if stage.steps:
+            compile_carrying()
     finally:
         kernels.kill()
     line = sys.stdin.readline()
@@ -155,12 +158,17 @@ def _render(stage: "Stage", order: Mapping[str, Any], place: "Place", *, device:
     maker, done = ViewMaker(stage, manifest, rows, place=place, device=device), set(order["done"])
     with ThreadPoolExecutor(max_workers=maker.threads) as pool:
         pending: deque[Future[Path]] = deque()
-        for frame in manifest.frames:
+        for frame in chained(manifest.frames, [*stage.steps.values()]):
             todo = [camera.folder for camera in manifest.cameras if frame in camera.views]
             todo = [camera for camera in todo if f"{place.folder.name}/{camera}/{view_file(frame)}" not in done]
             if not todo:
                 continue
             shot = maker.shoot(frame)
+            if gone := [camera for camera in manifest.cameras if camera.folder in {*todo} - shot.views.keys()]:
+                raise SceneError(
+                    f"frame {frame}: camera {gone[0].name!r} renders no view, and did when scene.json was written; "
+                    f"use --overwrite"
+                )
             for camera in todo:
                 light = maker.light(shot.views[camera])
                 pending.append(pool.submit(maker.write, shot, camera, light))

@@ -8,75 +8,64 @@ CLAY: Color = (0.20, 0.115, 0.070)
 
 def wood(name: str) -> Material:
     """Oiled boards: long grain along x, each board cut from another place and a little lighter or darker."""
-    surface = Surface(name, Specular_IOR_Level=0.35)
+    surface = Surface(name, Roughness=0.5, Specular_IOR_Level=0.35)
     board = surface.math("MULTIPLY", surface.island(), 7.0)
     grain = surface.noise(1.6, vector=surface.shifted(surface.stretched((1.2, 16.0, 16.0)), board), detail=8.0)
     pores = surface.noise(60.0, stretch=(0.35, 9.0, 9.0), detail=2.0)
     tone = surface.math("MULTIPLY_ADD", surface.island(), 0.14, surface.math("MULTIPLY", pores, 0.2))
     stops = [(0.45, (0.050, 0.021, 0.009)), (0.66, (0.17, 0.075, 0.030)), (0.95, (0.33, 0.165, 0.072))]
-    surface.color(surface.math("ADD", grain, tone), stops)
-    surface.set(Roughness=surface.math("MULTIPLY_ADD", grain, 0.35, 0.22))
-    return surface.bump(surface.math("ADD", grain, pores), distance=0.0006, strength=0.5).material
+    return surface.color(surface.math("ADD", grain, tone), stops).material
 
 
 def plaster(name: str, dark: Color, light: Color) -> Material:
     """A painted wall, brushed."""
     surface = Surface(name, Roughness=0.85, Specular_IOR_Level=0.2)
-    surface.color(surface.noise(2.2, detail=7.0), [(0.3, dark), (0.72, light)])
-    return surface.bump(surface.noise(22.0, detail=8.0), distance=0.004, strength=0.5).material
+    return surface.color(surface.noise(2.2, detail=7.0), [(0.3, dark), (0.72, light)]).material
 
 
 def linen(name: str, thread: Color, stripe: Color) -> Material:
-    """A napkin: visible weave, two thin stripes along each of the two short edges."""
-    surface = Surface(name, Roughness=0.9, Specular_IOR_Level=0.1, Sheen_Weight=0.3)
-    weave = surface.math("ADD", surface.stripes(160.0), surface.stripes(160.0, axis="Y"))
+    """A napkin: two thin stripes along each of the two short edges."""
+    surface = Surface(name, Roughness=0.9, Specular_IOR_Level=0.1)
     x = surface.math("ABSOLUTE", surface.coordinate("X"))
     band = surface.math("MAXIMUM", *(surface.math("COMPARE", x, at, 0.0035) for at in (0.128, 0.142)))
-    worn = surface.math("MULTIPLY", band, surface.math("MULTIPLY_ADD", surface.noise(300.0), 0.6, 0.6))
-    surface.set(Base_Color=surface.mix(worn, thread, stripe))
-    return surface.bump(weave, distance=0.0006, strength=0.8).material
+    return surface.set(Base_Color=surface.mix(surface.math("MULTIPLY", band, 0.8), thread, stripe)).material
 
 
-def skin(name: str, stops: Stops, *, half: float, pores: float, roughness: float = 0.34) -> Material:
-    """Fruit of half-height ``half``: a ramp from bottom to top broken by blotches, and pores ``pores`` metres deep."""
-    surface = Surface(name, Roughness=roughness, Coat_Weight=0.2, Coat_Roughness=0.25)
-    surface.set(Subsurface_Weight=0.06, Subsurface_Scale=0.006)
+def skin(name: str, stops: Stops, *, half: float) -> Material:
+    """Fruit of half-height ``half``: a ramp from bottom to top broken by blotches."""
+    surface = Surface(name, Roughness=0.4)
     streaks = surface.math("MULTIPLY_ADD", surface.noise(42.0, stretch=(1.0, 1.0, 0.3), detail=6.0), 0.7, -0.35)
-    surface.color(surface.math("ADD", surface.height(-half, half), streaks), stops)
-    return surface.bump(surface.cells(420.0), distance=pores).material
+    return surface.color(surface.math("ADD", surface.height(-half, half), streaks), stops).material
 
 
-def glaze(name: str, color: Color, *, line: float, roughness: float = 0.22) -> Material:
+def glaze(name: str, color: Color, *, line: float, roughness: float = 0.4) -> Material:
     """Glazed stoneware with iron specks, bare clay below ``line`` metres."""
-    surface = Surface(name, Roughness=roughness, Coat_Weight=0.25, Coat_Roughness=0.15)
-    dark = (color[0] * 0.25, color[1] * 0.2, color[2] * 0.18)
-    specks = surface.ramp(surface.noise(420.0, detail=1.0), [(0.68, color), (0.73, dark)])
+    surface = Surface(name, Roughness=roughness)
+    dark = (color[0] * 0.5, color[1] * 0.45, color[2] * 0.4)
+    specks = surface.ramp(surface.noise(300.0, detail=1.0), [(0.68, color), (0.73, dark)])
     edge = surface.math("MULTIPLY_ADD", surface.noise(25.0), 0.008, surface.coordinate("Z"))
-    surface.set(Base_Color=surface.mix(surface.math("GREATER_THAN", edge, line + 0.004), CLAY, specks))
-    return surface.bump(surface.noise(14.0, stretch=(0.3, 0.3, 8.0)), distance=0.0006, strength=0.6).material
+    above = surface.math("GREATER_THAN", edge, line + 0.004)
+    return surface.set(Base_Color=surface.mix(above, CLAY, specks)).material
 
 
 def cover(name: str, color: Color) -> Material:
     """Book cloth, a little rubbed."""
     surface = Surface(name, Roughness=0.7, Specular_IOR_Level=0.25)
     rubbed = (color[0] * 1.5 + 0.02, color[1] * 1.5 + 0.02, color[2] * 1.5 + 0.02)
-    surface.color(surface.noise(35.0, detail=6.0), [(0.42, color), (0.8, rubbed)])
-    return surface.bump(surface.noise(1400.0, detail=1.0), distance=0.0004).material
+    return surface.color(surface.noise(35.0, detail=6.0), [(0.42, color), (0.8, rubbed)]).material
 
 
 def paper(name: str) -> Material:
-    """The edges of pages: thin lines across z."""
+    """The edges of pages: lines across z."""
     surface = Surface(name, Roughness=0.9, Specular_IOR_Level=0.1)
-    leaves = surface.noise(700.0, stretch=(0.02, 0.02, 1.0), detail=2.0)
-    surface.color(leaves, [(0.3, (0.42, 0.34, 0.23)), (0.6, (0.74, 0.66, 0.52))])
-    return surface.bump(leaves, distance=0.0004).material
+    leaves = surface.noise(250.0, stretch=(0.02, 0.02, 1.0), detail=2.0)
+    return surface.color(leaves, [(0.3, (0.42, 0.34, 0.23)), (0.6, (0.74, 0.66, 0.52))]).material
 
 
 def speckled(name: str, color: Color, speck: Color) -> Material:
     """An egg shell."""
-    surface = Surface(name, Roughness=0.5, Specular_IOR_Level=0.35, Subsurface_Weight=0.1, Subsurface_Scale=0.004)
-    surface.color(surface.noise(230.0, detail=3.0), [(0.6, color), (0.72, speck)])
-    return surface.bump(surface.noise(500.0), distance=0.0002, strength=0.6).material
+    surface = Surface(name, Roughness=0.5, Specular_IOR_Level=0.35)
+    return surface.color(surface.noise(230.0, detail=3.0), [(0.6, color), (0.72, speck)]).material
 
 
 def leaf(name: str) -> Material:
@@ -85,20 +74,9 @@ def leaf(name: str) -> Material:
     return surface.color(surface.island(), [(0.0, (0.035, 0.060, 0.020)), (1.0, (0.130, 0.165, 0.075))]).material
 
 
-def wax(name: str, color: Color) -> Material:
-    """A candle, lit through near its top."""
-    return Surface(
-        name, Base_Color=color, Roughness=0.45, Subsurface_Weight=0.6, Subsurface_Scale=0.012,
-        Subsurface_Radius=(1.0, 0.5, 0.25),
-    ).material  # fmt: skip
-
-
 def metal(name: str, color: Color, roughness: float) -> Material:
     """Turned brass and the like."""
-    surface = Surface(name, Base_Color=color, Metallic=1.0)
-    return surface.set(
-        Roughness=surface.math("MULTIPLY_ADD", surface.noise(60.0, detail=6.0), 0.25, roughness)
-    ).material
+    return Surface(name, Base_Color=color, Metallic=1.0, Roughness=roughness).material
 
 
 def plain(name: str, color: Color, roughness: float = 0.5) -> Material:

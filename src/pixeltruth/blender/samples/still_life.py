@@ -27,7 +27,7 @@ Point = tuple[float, float, float]
 
 
 def build() -> None:
-    """Fill the current, empty scene: 25 meshes, two cameras, four lights, Cycles at 480 x 360."""
+    """Fill the current, empty scene: 25 meshes, two cameras, a low sun under the sky, Cycles at 480 x 360."""
     _room()
     _fruit()
     _pottery()
@@ -75,18 +75,18 @@ def _fruit() -> None:
     gold = [(0.1, (0.36, 0.30, 0.045)), (0.5, (0.44, 0.38, 0.06)), (0.95, (0.30, 0.33, 0.05))]
     sour = [(0.2, (0.80, 0.50, 0.03)), (0.8, (0.74, 0.56, 0.04))]
     stalk = palette.plain("stalk", (0.06, 0.032, 0.014), 0.8)
-    ruddy = [palette.skin("apple skin, red", red, half=0.036, pores=0.0001), stalk]
-    fresh = [palette.skin("apple skin, green", green, half=0.036, pores=0.0001), stalk]
-    peel = [palette.skin("orange peel", deep, half=0.036, pores=0.0012), stalk]
+    ruddy = [palette.skin("apple skin, red", red, half=0.036), stalk]
+    fresh = [palette.skin("apple skin, green", green, half=0.036), stalk]
+    peel = [palette.skin("orange peel", deep, half=0.036), stalk]
     for name, shape, skin, at, on, turned in (
         ("apple_1", things.apple(1.0), ruddy, (-0.074, -0.022), 0.023, (6.0, -24.0, 60.0)),
         ("apple_2", things.apple(2.6), fresh, (0.012, 0.050), 0.024, (-22.0, 18.0, 0.0)),
         ("apple_3", things.apple(4.1), ruddy, (-0.030, 0.008), 0.0775, (-12.0, 20.0, 10.0)),
         ("orange_1", things.orange(2.0), peel, (0.008, -0.034), 0.024, (50.0, 20.0, 0.0)),
         ("orange_2", things.orange(3.0), peel, (-0.068, 0.058), 0.024, (-20.0, -15.0, 50.0)),
-        ("pear", things.pear(), [palette.skin("pear skin", gold, half=0.05, pores=0.0001), stalk],
+        ("pear", things.pear(), [palette.skin("pear skin", gold, half=0.05), stalk],
          (-0.232, -0.035), 0.0, (3.0, -4.0, 20.0)),
-        ("lemon", things.lemon(), [palette.skin("lemon peel", sour, half=0.04, pores=0.0009)],
+        ("lemon", things.lemon(), [palette.skin("lemon peel", sour, half=0.04)],
          (-0.155, -0.145), 0.0, (4.0, 84.0, 35.0)),
     ):  # fmt: skip
         _put(name, shape, skin, category="fruit", at=at, on=on, turned=turned)
@@ -104,7 +104,7 @@ def _pottery() -> None:
 def _mug() -> None:
     oat = palette.glaze("oat glaze", (0.56, 0.49, 0.38), line=0.016)
     mug = _put("mug", things.mug(), [oat], category="cup", at=(0.160, -0.080), turned=(0.0, 0.0, -28.0))
-    coffee = palette.plain("coffee", (0.018, 0.007, 0.003), 0.08)
+    coffee = palette.plain("coffee", (0.018, 0.007, 0.003), 0.4)
     _mesh_object("mug_handle", things.mug_handle(), [oat]).parent = mug
     _mesh_object("coffee", things.coffee(), [coffee]).parent = mug
 
@@ -126,12 +126,12 @@ def _books() -> None:
 
 def _candle() -> None:
     at, books = (0.230, 0.108), 0.078
-    brass = palette.metal("brass", (0.62, 0.40, 0.15), 0.16)
+    brass = palette.metal("brass", (0.62, 0.40, 0.15), 0.4)
     _put("candle_holder", things.candle_holder(), [brass], category="candle", at=at, on=books)
     parts = [
-        palette.wax("wax", (0.78, 0.68, 0.52)),
+        palette.plain("wax", (0.78, 0.68, 0.52), 0.45),
         palette.plain("wick", (0.02, 0.015, 0.01), 0.9),
-        palette.glowing("flame", (1.0, 0.52, 0.16), 22.0),
+        palette.glowing("flame", (1.0, 0.62, 0.25), 2.5),
     ]
     _put("candle", things.candle(), parts, category="candle", at=at, on=books + 0.0235)
 
@@ -141,8 +141,8 @@ def _eggs_and_dice() -> None:
     white = palette.speckled("egg shell, white", (0.74, 0.66, 0.55), (0.62, 0.52, 0.40))
     _put("egg_1", things.egg(), [brown], category="egg", at=(0.010, -0.190), turned=(0.0, 86.0, 25.0))
     _put("egg_2", things.egg(), [white], category="egg", at=(0.058, -0.165), turned=(0.0, 82.0, -50.0))
-    ink, ivory = palette.plain("ink", (0.02, 0.02, 0.022), 0.3), palette.plain("ivory", (0.72, 0.65, 0.52), 0.35)
-    oxblood = palette.plain("oxblood", (0.25, 0.018, 0.018), 0.25)
+    ink, ivory = palette.plain("ink", (0.02, 0.02, 0.022), 0.4), palette.plain("ivory", (0.72, 0.65, 0.52), 0.4)
+    oxblood = palette.plain("oxblood", (0.25, 0.018, 0.018), 0.4)
     die = things.die(0.017)
     _put("die_1", die, [ivory, ink], category="die", at=(0.150, -0.200), turned=(0.0, 0.0, 33.0), bevel=0.0022)
     _put("die_2", die, [oxblood, ivory], category="die", at=(0.181, -0.183), turned=(0.0, 90.0, -14.0), bevel=0.0022)
@@ -191,18 +191,14 @@ def _mesh_object(name: str, shape: Shape, materials: list[Material], *, bevel: f
 def _lights() -> None:
     world = make_of_nodes(bpy.data.worlds.new("dusk"))
     sky = world.node_tree.nodes["Background"].inputs
-    sky["Color"].default_value, sky["Strength"].default_value = (0.35, 0.48, 0.62, 1.0), 0.12
+    sky["Color"].default_value, sky["Strength"].default_value = (0.35, 0.48, 0.62, 1.0), 0.38
     world["category_id"] = 0
     bpy.context.scene.world = world
-    for name, watts, color, size, at, towards in (
-        ("window", 22.0, (1.0, 0.88, 0.74), 0.50, (-0.95, -0.40, 0.80), (0.0, 0.0, 0.05)),
-        ("fill", 4.0, (0.62, 0.78, 1.0), 1.20, (1.1, -0.9, 0.9), (0.0, 0.0, 0.05)),
-        ("rim", 8.0, (1.0, 0.80, 0.58), 0.35, (0.55, 0.62, 0.75), (0.0, 0.0, 0.05)),
-        ("wash", 9.0, (1.0, 0.84, 0.66), 0.40, (-0.80, 0.30, 0.75), (0.0, 0.72, 0.25)),
-    ):
-        light = bpy.data.lights.new(name, "AREA")
-        light.energy, light.color, light.size = watts, color, size
-        _aim(bpy.data.objects.new(name, light), at, towards)
+    light = bpy.data.lights.new("sun", "SUN")
+    light.energy, light.color, light.angle = 4.2, (1.0, 0.88, 0.74), np.radians(2.0)
+    sun = bpy.data.objects.new("sun", light)
+    sun.rotation_euler = np.radians((52.0, 0.0, -62.0))
+    bpy.context.scene.collection.objects.link(sun)
 
 
 def _cameras() -> None:
@@ -217,7 +213,7 @@ def _cameras() -> None:
 
 
 def _aim(thing: Any, at: Point, towards: Point) -> None:
-    """Put a light or camera, which look along their -z with y up, at ``at`` and turn it ``towards`` a point."""
+    """Put a camera, which looks along its -z with y up, at ``at`` and turn it ``towards`` a point."""
     x, y, z = np.subtract(towards, at)
     thing.location = at
     thing.rotation_euler = (np.pi / 2 + np.arctan2(z, np.hypot(x, y)), 0.0, np.arctan2(-x, y))
@@ -231,5 +227,4 @@ def _render_settings() -> None:
     scene.render.resolution_x, scene.render.resolution_y = 480, 360
     scene.cycles.samples, scene.cycles.use_denoising, scene.cycles.denoiser = 64, True, "OPENIMAGEDENOISE"
     scene.cycles.max_bounces, scene.cycles.diffuse_bounces, scene.cycles.glossy_bounces = 6, 3, 3
-    scene.view_settings.view_transform, scene.view_settings.look = "AgX", "AgX - Medium High Contrast"
-    scene.view_settings.exposure = 0.25
+    scene.view_settings.view_transform = "AgX"

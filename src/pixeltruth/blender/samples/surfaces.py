@@ -38,27 +38,12 @@ class Surface:
         """Base color from a ramp over ``fac``."""
         return self.set(Base_Color=self.ramp(fac, stops))
 
-    def bump(self, height: Socket, *, distance: float, strength: float = 1.0) -> "Surface":
-        """Shading-only relief of ``distance`` metres; the geometry, and so its ground truth, stays."""
-        return self.set(Normal=self._add("ShaderNodeBump", Height=height, Distance=distance, Strength=strength))
-
     def noise(
         self, scale: float, *, stretch: Color = (1.0, 1.0, 1.0), detail: float = 4.0, vector: Socket = None
     ) -> Socket:
         """Fractal noise of about ``scale`` features a metre, in 0..1 around 0.5."""
         vector = self.stretched(stretch) if vector is None else vector
         return self._add("ShaderNodeTexNoise", Vector=vector, Scale=scale, Detail=detail)
-
-    def stripes(self, scale: float, *, axis: str = "X") -> Socket:
-        """Sine bands across an axis of the object, in 0..1."""
-        node = self._nodes.new("ShaderNodeTexWave")
-        node.bands_direction = axis
-        self._fill(node, {"Vector": self.stretched((1.0, 1.0, 1.0)), "Scale": scale})
-        return node.outputs[0]
-
-    def cells(self, scale: float) -> Socket:
-        """Distance to the nearest of scattered points: 0 at a point."""
-        return self._add("ShaderNodeTexVoronoi", Vector=self.stretched((1.0, 1.0, 1.0)), Scale=scale)
 
     def coordinate(self, axis: str) -> Socket:
         """Object X, Y or Z in metres."""

@@ -90,7 +90,7 @@ def _check(point: Datapoint) -> None:
     read_back = _names_read_back(list(_arrays(point.modalities)))
     if lost := [row.name for row in point.modalities if row.name not in read_back]:
         raise ValueError(f"{lost[0]} would get the key of something else; rename it")
-    attribute_table.table(point.instances, _background(point))
+    attribute_table.table(point.instances.visible, _background(point))
 
 
 def _names_read_back(arrays: Sequence[_Array]) -> set[str]:
@@ -113,7 +113,7 @@ def _background(point: Datapoint) -> dict[str, Any]:
 def _write(scene: Scene, index: int, stream: BinaryIO) -> None:
     point = scene[index]
     texts = {keys.VERSION: f"pixeltruth {version('pixeltruth')}"}
-    texts[keys.INSTANCE_TABLE] = attribute_table.table(point.instances, _background(point))
+    texts[keys.INSTANCE_TABLE] = attribute_table.table(point.instances.visible, _background(point))
     if scene.manifest is not None and "material" in dir(point):
         table = [{"idx": entry.id, "name": entry.name} for entry in scene.manifest.materials]
         texts[keys.MATERIAL_TABLE] = json.dumps(table)

@@ -2,13 +2,13 @@
 
 Pictures, depth, normals, segmentation and cameras lie where that layout has a place for them. Maps that it has no
 place for (material ids, maps of keys, antialiased maps) are left out; distance and position follow from depth and
-camera. The segmentation holds both the category and the instance of a pixel: red counts categories, green and blue are
-the high and the low half of the instance id, and the tree of names has an instance below its category.
+camera. The segmentation holds both the class and the instance of a pixel: red counts classes, green and blue are the
+high and the low half of the instance id. A class is a category, or where the dataset has a map of parts, a category and
+the names of the parts below it (`human.head`); the tree of names has instances below their classes.
 """
 
 import json
 import math
-import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,20 +24,24 @@ from PIL import Image
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.datapoint import Datapoint
-from pixeltruth.dataset import Camera, Dataset, Scene
+from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError, NoViewpointError
 from pixeltruth.export import Item, NoOptions, Target
 from pixeltruth.formats.datagen.export_keypoints import NAME as KEYPOINTS
 from pixeltruth.formats.datagen.export_keypoints import has_keypoints, write_keypoints
+from pixeltruth.formats.datagen.index import FRAMES
+from pixeltruth.formats.datagen.places import KEY_POINTS
 from pixeltruth.formats.exr.passes import BACKGROUND_DEPTH
+from pixeltruth.formats.folder_names import folder_names, plain
 from pixeltruth.formats.reading import NAME_KEYS
 from pixeltruth.tree import word
 from pixeltruth.view import InstanceRow
 
 _SENSOR_MM = 36.0
-_MOST_CATEGORIES = 2**16 - 1
+_MOST_CLASSES = 2**16 - 1
 
 Colour = tuple[int, int, int]
+Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def _scene(scene: Scene, folder: PurePosixPath, *, moves: bool) -> Iterator[Item
 
 def _places(scene: Scene, folder: PurePosixPath, *, moves: bool) -> Iterator[_Place]:
     frames = _frames(scene)
-    for camera, name in zip(scene.cameras, _folder_names(scene.cameras), strict=True):
+    names = folder_names([camera.name for camera in scene.cameras], reserved=(FRAMES, KEY_POINTS).__contains__)
+    for camera, name in zip(scene.cameras, names, strict=True):
         if list(camera.frames) != frames:
             raise JobError(
                 f"{scene.path}: camera {camera.name!r} has {len(camera.frames)} of {len(frames)} frames; the layout "
@@ -87,40 +92,56 @@ def _places(scene: Scene, folder: PurePosixPath, *, moves: bool) -> Iterator[_Pl
             yield _Place(folder / "frames" / f"{place:03d}" / name if moves else folder / name, tuple(points))
 
 
-def _folder_names(cameras: Sequence[Camera]) -> list[str]:
-    """Names of the cameras as folders; those that differ in letters we leave out get their number."""
-    names = [re.sub(r"[^A-Za-z0-9_-]+", "_", camera.name) or "camera" for camera in cameras]
-    folded = [name.casefold() for name in names]
-    return [name if folded.count(name.casefold()) == 1 else f"{name}_{n}" for n, name in enumerate(names, 1)]
-
-
 class _Colours:
-    """The colour of every instance of a scene, and the tree of names that says so."""
+    """The colour of every instance of a scene, or of each of its parts where it has a map of them, and their tree."""
 
     def __init__(self, scene: Scene) -> None:
-        rows = {row.id: (row.name, row.values) for row in _instances(scene)}
-        categories = sorted({_category(values) for _, values in rows.values()}, key=str)
-        if len(categories) > _MOST_CATEGORIES:
-            raise JobError(f"{scene.path}: {len(categories)} categories; the layout holds {_MOST_CATEGORIES}")
-        red = {category: number for number, category in enumerate(categories, 1)}
+        places = _places_in_tree(scene)
+        paths = sorted({path for path, _, _ in places.values()})
+        if len(paths) > _MOST_CLASSES:
+            raise JobError(f"{scene.path}: {len(paths)} classes; the layout holds {_MOST_CLASSES}")
+        red = {path: number for number, path in enumerate(paths, 1)}
+        self.by = "part" if _has_parts(scene) else "instance"
         self.of: dict[int, Colour] = {
-            id_: (red[_category(values)], id_ >> 16, id_ & 0xFFFF) for id_, (_, values) in rows.items()
+            number: (red[path], id_ >> 16, id_ & 0xFFFF) for number, (path, id_, _) in places.items()
         }
         self.tree: dict[str, Any] = {}
-        for id_ in sorted(rows):
-            name, values = rows[id_]
-            category = _category(values)
-            leaf = {word(f"{name}_{id_}"): dict(zip("RGB", self.of[id_], strict=True))}
-            node = self.tree if category is None else self.tree.setdefault(word(category), {})
-            node |= leaf
+        for path, id_, name in sorted(set(places.values())):
+            self._grow(scene, path, leaf=(_word(f"{name}_{id_}"), (red[path], id_ >> 16, id_ & 0xFFFF)))
         if self.tree:
             self.tree["background"] = dict.fromkeys("RGB", 0)
 
-    def picture(self, ids: Integer[np.ndarray, "h w"]) -> Integer[np.ndarray, "h w 3"]:
-        """16-bit colours of instance ids."""
+    def _grow(self, scene: Scene, path: Path, *, leaf: tuple[str, Colour]) -> None:
+        node, (name, colour) = self.tree, leaf
+        for step in path:
+            node = node.setdefault(step, {})
+            if node.keys() & set("RGB"):
+                raise JobError(f"{scene.path}: the part {'.'.join(path)!r} is called like an instance; rename it")
+        node[name] = dict(zip("RGB", colour, strict=True))
+
+    def picture(self, point: Datapoint) -> Integer[np.ndarray, "h w 3"]:
+        """16-bit colours of a datapoint."""
+        ids = point[self.by]
         known, index = np.unique(ids, return_inverse=True)
         table = np.array([self.of[id_] if id_ else (0, 0, 0) for id_ in known.tolist()], dtype=np.uint16)
         return table[index.reshape(ids.shape)]
+
+
+def _places_in_tree(scene: Scene) -> dict[int, tuple[Path, int, str]]:
+    """For each part, or instance, the names of the classes that lead to its leaf; the instance's id and its name."""
+    rows = {row.id: (row.name, row.values) for row in _instances(scene)}
+    roots = {id_: () if (root := _category(values)) is None else (_word(root),) for id_, (_, values) in rows.items()}
+    if not _has_parts(scene) or scene.manifest is None:
+        return {id_: (roots[id_], id_, name) for id_, (name, _) in rows.items()}
+    parts = scene.manifest.parts
+    return {
+        part.id: ((*roots[part.instance], *map(_word, part.path)), part.instance, rows[part.instance][0])
+        for part in parts
+    }
+
+
+def _has_parts(scene: Scene) -> bool:
+    return scene.manifest is not None and all("part" in {row.name for row in point.modalities} for point in scene[:1])
 
 
 def _instances(scene: Scene) -> Sequence[Any]:
@@ -135,6 +156,12 @@ def _category(values: Mapping[str, Any]) -> str | None:
         if isinstance(values.get(key), str):
             return str(values[key])
     return f"category_{values['category_id']}" if "category_id" in values else None
+
+
+def _word(name: str) -> str:
+    """A name that can be an attribute, and is not read as a channel of a colour."""
+    found = word(name)
+    return f"_{found}" if found in {"R", "G", "B"} else found
 
 
 def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:
@@ -162,7 +189,7 @@ def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:
 
 def _environment(point: Datapoint) -> dict[str, Any]:
     """An entry of environment.json; the layout allows keys of our own in it."""
-    lighting = "" if point.lighting is None else "_" + re.sub(r"[^A-Za-z0-9_-]+", "_", point.lighting)
+    lighting = "" if point.lighting is None else f"_{plain(point.lighting)}"
     transparent = "alpha" in {row.name for row in point.modalities}
     return {
         "image_name": f"visible_spectrum{lighting}.png",
@@ -202,7 +229,7 @@ def _normals(point: Datapoint) -> Float32[np.ndarray, "h w 3"]:
 
 
 def _write_segmentation(point: Datapoint, colours: _Colours, stream: BinaryIO) -> None:
-    stream.write(png16(colours.picture(point.instance)))
+    stream.write(png16(colours.picture(point)))
 
 
 def png16(picture: Integer[np.ndarray, "h w 3"]) -> bytes:

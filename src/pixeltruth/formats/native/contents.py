@@ -47,16 +47,24 @@ class Contents:
         """
         stamp = _stamp(path.stat()) if content is None else _FETCHED
         size = _read_size(path, file)
-        names = [name for name in elements.names(file) if not _is_later(file, name)]
-        groups = _lighting_groups(path, file) if layout.LIGHTING in names else {}
-        geometry = {name: (file, name) for name in names if name not in layout.RESERVED}
+        newer = is_newer(elements.read_text_attribute(file, "format_version"))
+        every = elements.names(file)
+        names = [name for name in every if not _is_no_map(file, name, newer=newer)]
+        groups = _lighting_groups(path, file) if layout.LIGHTING in every else {}
+        geometry = {name: (file, name) for name in names}
         lights = {
             layout.light_map(lighting, name): (group, name)
             for lighting, group in groups.items()
             for name in elements.names(group)
         }
         places = {name: _place(path, name, held, size=size) for name, held in (geometry | lights).items()}
-        return cls(stamp, tuple(groups), places, content, has_keypoints=layout.KEYPOINTS in names)
+        return cls(
+            stamp,
+            tuple(groups),
+            places,
+            content,
+            has_keypoints=layout.KEYPOINTS in every and layout.KEYPOINTS not in names,
+        )
 
     def read(self, path: Path, name: str) -> Chunk | None:
         """The bytes of a map; None where the file under this name is another by now.
@@ -76,15 +84,15 @@ class Contents:
             return place.chunk(stream.read(place.size))
 
 
+def _is_no_map(file: h5py.Group, name: str, *, newer: bool) -> bool:
+    """Whether a name at the root is another element: one that we know, or a group that a newer version has."""
+    if name in layout.RESERVED and name not in layout.SINCE_1_1:
+        return True
+    return (newer or name in layout.SINCE_1_1) and elements.is_group(file, name)
+
+
 def _stamp(status: os.stat_result) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _is_later(file: h5py.Group, name: str) -> bool:
-    """Whether a name is a group that a later minor version of the format added: such are ignored."""
-    if name in layout.RESERVED or not is_newer(elements.read_text_attribute(file, "format_version")):
-        return False
-    return elements.is_group(file, name)
 
 
 def _read_size(path: Path, file: h5py.Group) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def names(group: h5py.Group) -> list[str]:
 
 
 def is_group(group: h5py.Group, name: str) -> bool:
-    """Whether a name stands for a group of this very file. No link is followed."""
+    """Whether a name is a group of this very file. Nothing is opened."""
     key = name.encode()
     if group.id.links.get_info(key).type != h5py.h5l.TYPE_HARD:
         return False
@@ -271,6 +271,17 @@ def read_text(dataset: h5py.Dataset) -> str:
 def map_place(dataset: h5py.Dataset, size: tuple[int, int]) -> Place:
     """Where a map of ``size`` (height, width) lies, its dtype, shape and filters found to be sound."""
     check_map(dataset, size)
+    return _known_place(dataset)
+
+
+def bytes_place(dataset: h5py.Dataset, count: int) -> Place:
+    """Where an array of ``count`` bytes lies, its dtype, shape and filters found to be sound."""
+    if dataset.dtype != np.uint8 or dataset.shape != (count,):
+        raise ValueError(f"is {dataset.dtype} of shape {dataset.shape}; the table's boxes need {count} bytes")
+    return _known_place(dataset)
+
+
+def _known_place(dataset: h5py.Dataset) -> Place:
     place = place_of(dataset)
     known = {chunks.filters(codec, place.dtype.itemsize) for codec in ("zstd", "gzip", "none")}
     if place.pipeline not in known:

@@ -10,6 +10,7 @@ from jaxtyping import Bool
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError
+from pixeltruth.formats.native.classes import Classes, classes_of, dotted, parts_under
 from pixeltruth.formats.native.keypoint_table import tree_of
 from pixeltruth.formats.native.layout import KEYPOINTS, light_map
 from pixeltruth.formats.native.reader import ViewFile
@@ -33,14 +34,23 @@ class NativeReader(Reader):
         rows: The rows of the dataset's modalities, by name.
         camera: Name of the camera.
         frame: Frame number.
+        classes: Those of the scene's parts.
         skeletons: Those of the dataset, by name.
     """
 
     def __init__(
-        self, path: Path, lighting: str | None, rows: Rows, *, camera: str, frame: int, skeletons: Skeletons = BUILT_IN
+        self,
+        path: Path,
+        lighting: str | None,
+        rows: Rows,
+        *,
+        camera: str,
+        frame: int,
+        classes: Classes,
+        skeletons: Skeletons = BUILT_IN,
     ) -> None:
         self.path, self.lighting, self.camera, self.frame = path, lighting, camera, frame
-        self._all, self._skeletons = rows, skeletons
+        self._all, self._classes, self._skeletons = rows, classes, skeletons
         self._file = ViewFile(path)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,19 +110,32 @@ class NativeReader(Reader):
         return self._skeletons
 
     def extras(self) -> tuple[str, ...]:
-        """`keypoints`, where the scene has some."""
-        return () if self._file.keypoints is None else (KEYPOINTS,)
+        """`classes`, where there is a map of parts, and `keypoints`, where the scene has some."""
+        return ("classes",) * ("part" in self._rows) + (KEYPOINTS,) * (self._file.keypoints is not None)
 
     def extra(self, name: str) -> Any:
-        """The tree of keypoints."""
-        found = self._file.keypoints if name == KEYPOINTS else None
-        if found is None:
+        """The dotted name of each id of the `part` map, the background's included; the tree of keypoints."""
+        if name == "classes":
+            return {0: "background", **{id_: dotted(path) for id_, path in self._classes.items()}}
+        if name != KEYPOINTS or self._file.keypoints is None:
             raise KeyError(name)
-        return tree_of(found, self._file.viewpoint, self._skeletons)
+        return tree_of(self._file.keypoints, self._file.viewpoint, self._skeletons)
 
     def mask(self, name: str) -> Bool[np.ndarray, "h w"]:
-        """The pixels of every visible instance of that name, or of that category where the job has their names."""
-        return mask_of_name(self, name)
+        """The pixels of every visible instance of that name or category, or of a class of parts (``human.head``)."""
+        try:
+            return mask_of_name(self, name)
+        except KeyError as error:
+            if "part" not in self._rows:
+                raise
+            try:
+                return np.isin(self.read("part"), parts_under(self._classes, name))
+            except KeyError as other:
+                raise KeyError(f"{error.args[0]}; {other.args[0]}") from None
+
+    def amodal_mask(self, id_: int) -> Bool[np.ndarray, "h w"]:
+        """The pixels of an instance with everything else removed."""
+        return self._file.amodal_mask(id_)
 
     def problems(self) -> Iterator[Problem]:
         """Why the file cannot be read, if it cannot."""
@@ -131,6 +154,7 @@ class _Views(Readers):
     frames: tuple[int, ...]
     lighting: tuple[str, ...]
     listed: Rows
+    classes: Classes
     skeletons: Skeletons
 
     def __len__(self) -> int:
@@ -140,8 +164,15 @@ class _Views(Readers):
         view, light = divmod(index, max(1, len(self.lighting)))
         frame = self.frames[view]
         lighting = self.lighting[light] if self.lighting else None
-        path, skeletons = self.path / view_file(frame), self.skeletons
-        return NativeReader(path, lighting, self.listed, camera=self.name, frame=frame, skeletons=skeletons)
+        return NativeReader(
+            self.path / view_file(frame),
+            lighting,
+            self.listed,
+            camera=self.name,
+            frame=frame,
+            classes=self.classes,
+            skeletons=self.skeletons,
+        )
 
 
 def recognise(folder: Path) -> bool:
@@ -187,13 +218,13 @@ def open_scene(folder: Path, rows: Rows, skeletons: Skeletons) -> SceneIndex:
         FormatError: `scene.json` is missing or damaged.
     """
     manifest = read_json(folder / SCENE_FILE, SceneManifest)
-    cameras = []
+    cameras, classes = [], classes_of(manifest)
     for entry in manifest.cameras:
         home = folder / entry.folder
         on_disk = {path.name for path in home.iterdir()} if home.is_dir() else set()
         frames = tuple(frame for frame in entry.views if view_file(frame) in on_disk)
         missing = tuple(home / view_file(frame) for frame in entry.views if view_file(frame) not in on_disk)
-        views = _Views(home, entry.name, frames, manifest.lighting, rows, skeletons)
+        views = _Views(home, entry.name, frames, manifest.lighting, listed=rows, classes=classes, skeletons=skeletons)
         cameras.append(CameraIndex(home, entry.name, views, frames, manifest.lighting, entry.views, missing))
     name = " + ".join(source.name for source in manifest.sources)
     return SceneIndex(folder, name, tuple(cameras), manifest)

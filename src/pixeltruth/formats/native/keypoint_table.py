@@ -62,14 +62,18 @@ def _known(values: np.ndarray) -> list[float] | None:
     return None if np.isnan(values).any() else values.tolist()
 
 
-def from_json(text: str) -> tuple[Keypoints, ...]:
+def from_json(text: str, *, newer: bool = False) -> tuple[Keypoints, ...]:
     """What `to_json` wrote.
+
+    Args:
+        text: The table.
+        newer: It is of a newer minor version of the format, whose keys that we do not know are ignored.
 
     Raises:
         ValueError: The text is not such a table; names the entry and key.
     """
     try:
-        entries = _TABLE.validate_python(strict_json(text))
+        entries = _TABLE.validate_python(strict_json(text), extra="ignore" if newer else "forbid")
     except ValidationError as error:
         raise ValueError(first_problem(error)) from error
     _check_sorted([entry.id for entry in entries])

@@ -8,6 +8,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from jaxtyping import Bool, UInt8
 
 from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.errors import FormatError
@@ -15,9 +16,10 @@ from pixeltruth.formats.native import elements, instance_table, keypoint_table, 
 from pixeltruth.formats.native.contents import Contents
 from pixeltruth.formats.native.elements import Chunk, naming
 from pixeltruth.lazy import once
-from pixeltruth.manifest import FORMAT_VERSION, strict_json
+from pixeltruth.manifest import FORMAT_VERSION, is_newer, strict_json
+from pixeltruth.masks import packed_size, placed, unpack
 from pixeltruth.remote import as_path, fetched
-from pixeltruth.view import InstanceRow, Keypoints
+from pixeltruth.view import Box, InstanceRow, Keypoints
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,62 @@ class ViewFile:
     @once
     def instances(self) -> tuple[InstanceRow, ...]:
         """The instance table, by ascending id."""
-        text = self._text(layout.INSTANCES)
-        with naming(self.path, layout.INSTANCES):
-            rows = instance_table.from_json(text)
+        with self._open() as file, naming(self.path, layout.INSTANCES):
+            text = elements.read_text(elements.member(file, layout.INSTANCES, h5py.Dataset))
+            newer = is_newer(elements.read_text_attribute(file, "format_version"))
+            rows = instance_table.from_json(text, newer=newer)
             instance_table.check_sorted(rows)
         return rows
+
+    def amodal_mask(self, id_: int) -> Bool[np.ndarray, "h w"]:
+        """The pixels whose ray meets an instance once everything else is removed.
+
+        Raises:
+            KeyError: The table has no such instance.
+            FormatError: The view has no amodal masks, or the file is damaged.
+        """
+        amodal = {row.id: row.amodal for row in self.instances}[id_]
+        if amodal is None:
+            raise FormatError(self.path, "has no amodal masks; render with amodal among the outputs")
+        size = (self.viewpoint.lens.height, self.viewpoint.lens.width)
+        box = amodal.amodal_box
+        return np.zeros(size, dtype=bool) if box is None else placed(self._crop(id_), box, size)
+
+    def amodal_crops(self) -> dict[int, Bool[np.ndarray, "_ _"]]:
+        """The amodal mask of each instance that has an amodal box, cropped to that box, by id."""
+        return {id_: self._crop(id_) for id_ in self._amodal_boxes}
+
+    def _crop(self, id_: int) -> Bool[np.ndarray, "h w"]:
+        box, start = self._amodal_boxes[id_]
+        return unpack(self._amodal_bits, box, start)
+
+    @once
+    def _amodal_boxes(self) -> dict[int, tuple[Box, int]]:
+        """The amodal box of each instance that has one, and at which byte its mask begins."""
+        lens, boxes, start = self.viewpoint.lens, {}, 0
+        for row in self.instances:
+            if row.amodal is None or row.amodal.amodal_box is None:
+                continue
+            x, y, width, height = box = row.amodal.amodal_box
+            if min(width, height) < 1 or x + width > lens.width or y + height > lens.height:
+                size = f"{lens.width}x{lens.height}"
+                raise FormatError(
+                    self.path, f"{layout.INSTANCES}: instance {row.id}: no box {box} fits into {size} pixels"
+                )
+            boxes[row.id] = box, start
+            start += packed_size(box)
+        return boxes
+
+    @once
+    def _amodal_bits(self) -> UInt8[np.ndarray, " n"]:
+        """The bits of all amodal masks; empty where the table has none."""
+        needed = sum(packed_size(box) for box, _ in self._amodal_boxes.values())
+        if not needed:
+            return np.zeros(0, dtype=np.uint8)
+        with self._open() as file, naming(self.path, f"{layout.AMODAL}/{layout.MASKS}"):
+            held = elements.member(elements.member(file, layout.AMODAL, h5py.Group), layout.MASKS, h5py.Dataset)
+            place = elements.bytes_place(held, needed)
+            return place.chunk(bytes(held.id.read_direct_chunk((0,))[1])).array()
 
     @once
     def metadata(self) -> dict[str, Any]:
@@ -112,7 +165,8 @@ class ViewFile:
         with self._open() as file, naming(self.path, layout.KEYPOINTS):
             group = elements.member(file, layout.KEYPOINTS, h5py.Group)
             text = elements.read_text(elements.member(group, layout.KEYPOINT_TABLE, h5py.Dataset))
-            return keypoint_table.from_json(text)
+            newer = is_newer(elements.read_text_attribute(file, "format_version"))
+            return keypoint_table.from_json(text, newer=newer)
 
     def element(self, name: str) -> Element:
         """What the file says about a map; nothing is decompressed.
@@ -139,7 +193,14 @@ class ViewFile:
 
     def verify(self) -> None:
         """Raise FormatError unless every element can be read. Arrays are decompressed, not looked at."""
-        _ = self.viewpoint, self.instances, self.metadata, self.keypoints, self._text(layout.INSTANCES_CSV)
+        _ = (
+            self.viewpoint,
+            self.instances,
+            self.metadata,
+            self.keypoints,
+            self._text(layout.INSTANCES_CSV),
+            self._amodal_bits,
+        )
         with self._open() as file:
             for name in self.names:
                 self._element(file, name)

@@ -13,6 +13,7 @@ from pixeltruth.formats.native import codec as chunks
 from pixeltruth.formats.native import elements, instance_table, keypoint_table, layout
 from pixeltruth.formats.native.elements import Attribute, Chunk, naming
 from pixeltruth.manifest import FORMAT_VERSION, Codec
+from pixeltruth.masks import packed_size
 from pixeltruth.modalities import Modality
 from pixeltruth.view import View
 
@@ -32,7 +33,8 @@ def write_view(path: Path, view: View, *, codec: Codec = "zstd") -> None:
     Raises:
         FormatError: A map is not as its row says, a name cannot be stored, a value is not JSON, or the disk is full.
     """
-    parts = _maps(path, view, codec) | _texts(path, view, codec) | _keypoints(path, view, codec)
+    parts = _maps(path, view, codec) | _amodal(path, view, codec)
+    parts |= _texts(path, view, codec) | _keypoints(path, view, codec)
     with naming(path, ""):
         image = _file_image(view, parts)
     with atomic_write(path) as stream:
@@ -66,6 +68,20 @@ def _map(view: View, name: str, array: np.ndarray, *, codec: Codec) -> Chunk:
     return elements.compress(array, codec)
 
 
+def _amodal(path: Path, view: View, codec: Codec) -> dict[str, Chunk]:
+    """The bits of the amodal masks, found to be as many as the boxes need."""
+    name = f"{layout.AMODAL}/{layout.MASKS}"
+    boxes = [row.amodal.amodal_box for row in view.instances if row.amodal is not None]
+    needed = sum(packed_size(box) for box in boxes if box is not None)
+    bits = view.amodal_masks
+    with naming(path, name):
+        if bits is None and boxes:
+            raise ValueError("is missing: the table has amodal boxes")
+        if bits is not None and (bits.dtype != np.uint8 or bits.shape != (needed,)):
+            raise ValueError(f"is {bits.dtype} of shape {bits.shape}; the boxes need {needed} bytes")
+        return {name: elements.compress(bits, codec)} if bits is not None and needed else {}
+
+
 def _texts(path: Path, view: View, codec: Codec) -> dict[str, Chunk]:
     with naming(path, layout.INSTANCES):
         instance_table.check_sorted(view.instances)
@@ -93,9 +109,11 @@ def _file_image(view: View, parts: Mapping[str, Chunk]) -> bytes:
         groups = [layout.LIGHTING, *lightings] if lightings else []
         for group in [*groups, *([layout.KEYPOINTS] if view.keypoints is not None else [])]:
             elements.write_attributes(file.create_group(group), {"version": layout.ELEMENT_VERSION})
+        if any(name.startswith(f"{layout.AMODAL}/") for name in parts):
+            elements.write_attributes(file.create_group(layout.AMODAL), {"version": layout.ELEMENT_VERSION})
         for name, chunk in parts.items():
             attributes: dict[str, Attribute] = {"version": layout.ELEMENT_VERSION}
-            if name not in (*layout.TEXTS, _KEYPOINT_TABLE):
+            if not name.startswith((*layout.TEXTS, f"{layout.AMODAL}/", f"{layout.KEYPOINTS}/")):
                 attributes |= _row_attributes(view.rows[layout.split(name)[1]])
             elements.write_attributes(elements.write_chunk(file, name, chunk), attributes)
         file.flush()

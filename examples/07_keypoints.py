@@ -3,7 +3,7 @@
 The joints are bones of an armature that carry the custom property `keypoint`. Whatever stands before one hides it: the
 pillar, the other person, or its own body, unless that is its own skin.
 
-    python examples/06_keypoints.py FOLDER
+    python examples/07_keypoints.py FOLDER
 """
 
 import sys

@@ -1,0 +1,152 @@
+"""The laws of flow on boxes that a moving camera sees: what is exact breaks none, and each kind of mistake one."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixeltruth.check import check
+from pixeltruth.formats import native
+from pixeltruth.manifest import DatasetManifest, ModalityEntry, read_json, view_file, write_json
+from pixeltruth.modalities import DIRECTIONS, FLOWS, FRAME_OF, TABLE
+from tests import synthetic
+
+NAMES = ("flow_forward", "flow_forward_valid", "flow_backward", "flow_backward_valid", "scene_flow_forward")
+FRAMES = {1: (5, -3), 5: (9, 1)}
+"""Where the flow of each view leads, forward and backward."""
+ON_BOX, ON_NOTHING = (17, 17), (2, 2)
+
+
+def flows(frame: int, other: int) -> dict[str, np.ndarray]:
+    """Flow, validity and landing of a view, in float64: nothing moves but the camera."""
+    here, there = synthetic.viewpoint(frame), synthetic.viewpoint(other)
+    v, u = np.mgrid[: here.lens.height, : here.lens.width].astype(np.float64)
+    seen = synthetic.cast(here, u, v)
+    hit = seen["instance"] > 0
+    depth = np.where(hit, seen["depth"], 1.0)[..., None]
+    apart = np.where(hit[..., None], here.world_from_camera[:3, 3] - there.world_from_camera[:3, 3], 0)
+    point = ((seen["rays"] * depth) @ here.world_from_camera[:3, :3].T + apart) @ there.world_from_camera[:3, :3]
+    landing = there.lens.project(point)
+    met = synthetic.cast(there, landing[..., 0], landing[..., 1])
+    same = np.where(hit, np.isclose(met["depth"], point[..., 2], rtol=1e-9, atol=0), met["instance"] == 0)
+    inside = (landing >= -0.5).all(axis=-1) & (landing < [here.lens.width - 0.5, here.lens.height - 0.5]).all(axis=-1)
+    return {"flow": (landing - np.stack([u, v], axis=-1)).astype(np.float32), "valid": inside & same}
+
+
+def film(frame: int):
+    """A view with its flows."""
+    view = synthetic.view(frame)
+    arrays, metadata = dict(view.arrays), dict(view.metadata)
+    for (way, names), other in zip(FLOWS.items(), FRAMES[frame], strict=True):
+        found = flows(frame, other)
+        arrays[names.flow], arrays[names.valid] = found["flow"], found["valid"]
+        metadata[FRAME_OF[way]] = other
+    arrays["scene_flow_forward"] = np.zeros((*arrays["depth"].shape, 3), dtype=np.float32)
+    rows = {**view.rows, **{name: TABLE[name] for name in NAMES}}
+    return dataclasses.replace(view, arrays=arrays, rows=rows, metadata=metadata)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two views of one camera."""
+    root = synthetic.write_dataset(tmp_path / "film")
+    manifest = read_json(root / "dataset.json", DatasetManifest)
+    rows = (*manifest.modalities, *(ModalityEntry.of(TABLE[name]) for name in NAMES))
+    write_json(root / "dataset.json", manifest.model_copy(update={"modalities": rows}))
+    for frame in FRAMES:
+        write(root, film(frame), frame)
+    return root
+
+
+def write(root, view, frame):
+    native.write_view(root / "scene_00001" / "camera_1" / view_file(frame), view)
+
+
+def spoil(root, frame, **changes):
+    """Writes a view again with maps changed by functions of the old ones."""
+    view = film(frame)
+    maps = {name: change(view.arrays[name].copy()) for name, change in changes.items()}
+    write(root, dataclasses.replace(view, arrays={**view.arrays, **maps}), frame)
+    return {(problem.law, problem.path.name) for problem in check(root)}
+
+
+def put(where, value):
+    def change(array):
+        array[where] = value
+        return array
+
+    return change
+
+
+def add(where, value):
+    return lambda array: put(where, array[where] + np.float32(value))(array)
+
+
+def test_exact_flow_breaks_no_law(root):
+    assert check(root) == []
+    view = film(1)
+    assert view.arrays["flow_forward_valid"].mean() > 0.5
+    assert not view.arrays["flow_forward_valid"].all()
+    assert np.abs(view.arrays["flow_forward"]).max() > 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "law"),
+    [
+        ({"flow_forward": put((*ON_BOX, 0), np.nan)}, "flow"),
+        ({"flow_forward": put((*ON_NOTHING, 1), np.inf)}, "flow"),
+        ({"flow_backward": put(ON_BOX, (500.0, 0)), "flow_backward_valid": put(ON_BOX, True)}, "flow"),
+        ({"scene_flow_forward": put(ON_BOX, np.nan), "flow_forward_valid": put(ON_BOX, True)}, "flow"),
+        ({"flow_forward": add((*ON_BOX, 0), 1e-4)}, "motion"),
+        ({"flow_forward": add((*ON_BOX, 1), -1e-4)}, "motion"),
+        ({"flow_forward": add((*ON_NOTHING, 0), 1e-5)}, "motion"),
+        ({"flow_forward": lambda flow: -flow}, "motion"),
+        ({"flow_forward": lambda flow: flow[..., ::-1].copy()}, "motion"),
+        ({"scene_flow_forward": put((*ON_BOX, 2), 1e-4)}, "motion"),
+    ],
+)
+def test_a_mistake_in_one_pixel_breaks_a_law(root, changes, law):
+    assert (law, "view_000001.h5") in spoil(root, 1, **changes)
+
+
+def test_a_surface_that_moves_by_its_scene_flow_is_where_its_flow_says(root):
+    """Both changed to fit each other, then one of them alone."""
+    here, there = synthetic.viewpoint(1), synthetic.viewpoint(5)
+    u, v = float(ON_BOX[1]), float(ON_BOX[0])
+    depth = synthetic.cast(here, np.array([[u]]), np.array([[v]]))["depth"]
+    point = here.unproject(np.array([[u, v]]), depth[0])[0] + [0.25, -0.125, 0.5]
+    flow = (there.project(point) - [u, v]).astype(np.float32)
+    drift = put(ON_BOX, (0.25, -0.125, 0.5))
+    assert spoil(root, 1, flow_forward=put(ON_BOX, flow), scene_flow_forward=drift) == set()
+    assert ("motion", "view_000001.h5") in spoil(root, 1, scene_flow_forward=drift)
+
+
+def test_flow_that_leads_to_another_instance(root):
+    """Where no scene flow is known, the point itself cannot be checked; where it lands can."""
+    edited = read_json(root / "dataset.json", DatasetManifest)
+    rows = tuple(row for row in edited.modalities if row.name != "scene_flow_forward")
+    write_json(root / "dataset.json", edited.model_copy(update={"modalities": rows}))
+    for frame in FRAMES:
+        view = film(frame)
+        arrays = {name: array for name, array in view.arrays.items() if name != "scene_flow_forward"}
+        if frame == 5:
+            # Ids of the earlier view are where they were, the later one says the box lies elsewhere
+            wrong = arrays["flow_backward"].copy()
+            wrong[arrays["instance"] == 2] += np.float32([8, 0])
+            arrays["flow_backward"] = wrong
+        write(root, dataclasses.replace(view, arrays=arrays), frame)
+    assert {(problem.law, problem.path.name) for problem in check(root)} == {("landing", "view_000005.h5")}
+    (problem,) = check(root)
+    assert problem.message.startswith("flow_backward leads ")
+    assert problem.message.endswith("pixels of id 2 to another")
+
+
+def test_a_view_whose_neighbour_is_not_there_is_checked_alone(root):
+    (root / "scene_00001" / "camera_1" / "view_000005.h5").unlink()
+    assert {problem.law for problem in check(root)} == {"missing"}
+
+
+def test_every_direction_has_its_rows():
+    assert FLOWS.keys() == DIRECTIONS.keys() == FRAME_OF.keys()
+    assert {name for names in FLOWS.values() for name in dataclasses.astuple(names)} <= TABLE.keys()
