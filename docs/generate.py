@@ -4,7 +4,7 @@ import math
 import re
 from pathlib import Path
 
-from pixeltruth import jobfile, labels, poses, sources
+from pixeltruth import jobfile, labels, poses, skeletonfile, sources
 from pixeltruth.cli import app
 from pixeltruth.modalities import COLUMNS, TABLE, Modality
 
@@ -19,8 +19,9 @@ Exit codes: 0 done; 1 `check` found a problem; 2 an error, said in one line; 130
 
 INPUTS = """# Input files
 
-Beside the scene's files, a render can be given a camera file (`--cameras`), a label file (`--labels`) and your own
-Python file (`--setup`), whose function `setup(scene)` is called on the opened scene in Blender's own process.
+Beside the scene's files, a render can be given a camera file (`--cameras`), a label file (`--labels`), a skeleton file
+(`--skeletons`) and your own Python file (`--setup`), whose function `setup(scene)` is called on the opened scene in
+Blender's own process.
 
 """
 
@@ -54,7 +55,8 @@ def _help(name: str) -> str:
 
 def inputs_page() -> str:
     """The formats of input files, as the modules that read them state them."""
-    chapters = {"Scene files": sources, "Camera files": poses, "Label files": labels, "Job files": jobfile}
+    chapters = {"Scene files": sources, "Camera files": poses, "Label files": labels}
+    chapters |= {"Keypoints and skeleton files": skeletonfile, "Job files": jobfile}
     return NOTE + INPUTS + "\n".join(f"## {title}\n\n{module.__doc__}" for title, module in chapters.items())
 
 

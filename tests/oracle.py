@@ -93,6 +93,40 @@ def look(pinhole: Pinhole, corners: np.ndarray, labels: np.ndarray, there=lambda
     )
 
 
+def flags(pinhole: Pinhole, points: np.ndarray, own: np.ndarray, radii: np.ndarray, corners: np.ndarray,
+          labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """COCO's flag of each point, and whether a hair's breadth decides it.
+
+    Args:
+        pinhole: The camera.
+        points: (n, 3) world.
+        own: (n,) label of the triangles that each point belongs to; they hide it only from beyond its radius.
+        radii: (n,) metres.
+        corners, labels: As for `look`.
+    """
+    origin, found, close = pinhole.world_from_camera[:3, 3], [], []
+    a, u, v = corners[:, 0] - origin, corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    q = np.cross(-a, u)
+    for point, label, radius in zip(points - origin, own, radii, strict=True):
+        x, y = pinhole.project(point + origin)
+        p = np.cross(point, v)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverse = 1.0 / (p * u).sum(axis=1)
+            b1, b2, t = -(p * a).sum(axis=1) * inverse, (q @ point) * inverse, (v * q).sum(axis=1) * inverse
+        least = np.minimum(np.minimum(b1, b2), 1 - b1 - b2)
+        gap = (1 - t) * np.linalg.norm(point)  # from the surface on to the point
+        body = (labels == label) & (gap <= radius)
+        before = (least >= 0) & (t > 0) & (gap > 0) & ~body
+        depth = point @ pinhole.world_from_camera[:3, 2]
+        inside = depth > 0 and -0.5 <= x < pinhole.width - 0.5 and -0.5 <= y < pinhole.height - 0.5
+        found.append(0 if not inside else 1 if before.any() else 2)
+        edge = (np.abs(least) < 1e-6) & (t > 0) & (t < 1.001)
+        shell = (least > -1e-6) & (np.minimum(np.abs(gap), np.abs(gap - radius)) < 1e-5) & (labels == label)
+        border = np.abs([x + 0.5, x - pinhole.width + 0.5, y + 0.5, y - pinhole.height + 0.5]).min() < 1e-4
+        close.append(edge.any() or shell.any() or border or abs(depth) < 1e-6)
+    return np.array(found), np.array(close)
+
+
 def edge_distance(pinhole: Pinhole, segments: np.ndarray) -> np.ndarray:
     """Distance in pixels from each pixel centre to the nearest projected segment: (h, w).
 

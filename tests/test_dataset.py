@@ -17,7 +17,7 @@ from pixeltruth.formats import native
 from tests import synthetic
 
 OWN = {"K", "amodal_mask", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path",
-       "problems", "stored", "viewpoint"}  # fmt: skip
+       "problems", "skeletons", "stored", "viewpoint"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,15 @@ def run(name, folder):
 
 
 def test_every_example_is_short_and_says_how_to_run_it():
-    assert [path.name[:3] for path in EXAMPLES] == ["01_", "02_", "03_", "04_", "05_", "06_"]  # 05: test_torch.py
+    assert [path.name[:3] for path in EXAMPLES] == [
+        "01_",
+        "02_",
+        "03_",
+        "04_",
+        "05_",
+        "06_",
+        "07_",
+    ]  # 05: test_torch.py
     for path in EXAMPLES:
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 60, path.name
@@ -102,3 +110,20 @@ def test_flow(tmp_path):
     dataset = pixeltruth.load(tmp_path / "dataset")
     assert [view.metadata["frame"] for view in dataset] == [1, 2, 3]
     assert pixeltruth.check(tmp_path / "dataset") == []
+
+
+def test_keypoints(tmp_path):
+    said = run("07", tmp_path)
+    dataset = pixeltruth.load(tmp_path / "dataset")
+    assert pixeltruth.check(tmp_path / "dataset") == []
+    assert [view.frame for view in dataset] == [1, 13]
+    for view in dataset:
+        for person in view.keypoints.values():
+            visible, hidden = (int((person.flag == flag).sum()) for flag in (2, 1))
+            assert f"frame {view.frame}, {person['name']}: {visible} visible, {hidden} hidden, 0 outside" in said
+            assert (visible == 17) == (person["name"] == "person_1")  # the other one looks away, behind a pillar
+            u, v = person.left_wrist.coords_2d
+            assert f"left wrist at column {u:.2f}, row {v:.2f}" in said
+    first, last = (view.keypoints.person_1_2.left_wrist.coords_2d for view in dataset)
+    assert np.linalg.norm(first - last) > 5  # it waves
+    assert (tmp_path / "keypoints.png").is_file()

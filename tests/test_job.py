@@ -19,6 +19,7 @@ from pixeltruth.lights import Light
 from pixeltruth.modalities import COLUMNS, TABLE
 from pixeltruth.options import parse_light
 from pixeltruth.poses import camera_poses
+from pixeltruth.skeleton import Skeleton
 
 POSE = np.eye(4)
 VALIDITY = ("flow_forward_valid", "flow_backward_valid")
@@ -50,6 +51,7 @@ def full(scene: Path) -> Job:
         map_by=("class", "instance", "name", "MyProp"),
         default_values={"class": 0, "MyProp": [1, 2.5, "x", True]},
         labels=(LabelRule(pattern="Cup*", properties={"category_id": 3, "kind": "china"}),),
+        skeletons={"lamp": Skeleton(keypoints=("base", "head"), edges=(("base", "head"),))},
         quality="draft",
         samples=8,
         device="cpu",

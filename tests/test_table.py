@@ -8,7 +8,7 @@ import pytest
 from pixeltruth.dataset import Dataset, load
 from pixeltruth.errors import MissingExtraError
 from pixeltruth.formats import native
-from tests import synthetic
+from tests import jointed, synthetic
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +126,27 @@ class TestCategories:
         rows = [replace(row, values={"category_id": row.id, "category_name": row.name}) for row in dataset[0].instances]
         monkeypatch.setattr(native.ViewFile, "instances", tuple(rows))
         assert Dataset((bare,)).categories == {1: "ground", 2: "box", 7: "box.001"}
+
+
+class TestKeypoints:
+    def test_one_row_for_each(self, tmp_path: Path, pandas: object) -> None:
+        dataset = load(jointed.write_dataset(tmp_path / "boxes"))
+        table = dataset.table("keypoints")
+        assert list(table.columns) == [
+            "scene", "camera", "frame", "lighting", "group", "instance", "keypoint", "u", "v", "flag", "visible",
+            "x", "y", "z",
+        ]  # fmt: skip
+        assert len(table) == 4 * (17 + 4)
+        for index, point in enumerate(dataset):
+            for group in jointed.groups(point.frame):
+                rows = table[(table.index == index) & (table.instance == group.instance)]
+                assert tuple(rows.keypoint) == group.names
+                assert set(rows.group) == {jointed.CALLED[group.instance]}
+                np.testing.assert_array_equal(rows[["u", "v"]], group.uv)
+                np.testing.assert_array_equal(rows[["x", "y", "z"]], group.position)
+                np.testing.assert_array_equal(rows.flag, group.flag)
+                np.testing.assert_array_equal(rows.visible, group.flag == 2)
+
+    def test_a_dataset_without_any_has_the_columns(self, dataset: Dataset, pandas: object) -> None:
+        assert list(dataset.table("keypoints").columns)[-3:] == ["x", "y", "z"]
+        assert len(dataset.table("keypoints")) == 0

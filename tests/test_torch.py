@@ -94,7 +94,9 @@ class TestSamples:
         assert sample["world_from_camera"].tolist() == dataset[1].viewpoint.world_from_camera.tolist()
 
     def test_a_name_that_is_not_there(self, dataset: Dataset) -> None:
-        with pytest.raises(ValueError, match=r"has no 'albedo'; it has rgb, .*, boxes, ids, labels, masks, K, world"):
+        with pytest.raises(
+            ValueError, match=r"has no 'albedo'; it has rgb, .*, boxes, ids, labels, masks, keypoints, K, world"
+        ):
             TorchDataset(dataset, ["depth", "albedo"])
 
     def test_a_map_that_some_datapoints_lack(self, dataset: Dataset, tmp_path: Path) -> None:

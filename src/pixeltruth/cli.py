@@ -80,6 +80,7 @@ def render(
     map_by: str | None = None,
     default_values: Annotated[_Texts | None, Parameter(name="--default", negative="")] = None,
     labels: Path | None = None,
+    skeletons: Path | None = None,
     setup: Path | None = None,
     outputs: str | None = None,
     rgb: bool | None = None,
@@ -118,6 +119,7 @@ def render(
             `material`, `name`, any custom property or object attribute.
         default_values: `KEY=VALUE` for objects that lack a key of `--map-by`; the value is JSON. May be repeated.
         labels: Label file: gives categories and properties to objects by the pattern of their name.
+        skeletons: Skeleton file: names, edges and sides of the keypoints of instances, beside the built-in `coco_17`.
         setup: Your own Python file; its function `setup(scene)` is called on the opened scene, in Blender's process,
             which on Linux can write into the output folder only.
         outputs: Maps to write, `a,b,c`; `default` stands for the default ones. `amodal` adds to the instance table
@@ -149,6 +151,7 @@ def render(
         "map_by": map_by,
         "default_values": None if default_values is None else options.parse_defaults(default_values),
         "labels": labels,
+        "skeletons": skeletons,
         "setup": setup,
         "outputs": outputs,
         "rgb": rgb,
@@ -303,11 +306,11 @@ app.command(cli_loose.figure)
 
 
 @app.command
-def sample(name: Literal["still_life"], /, *, output: Output) -> None:
+def sample(name: Literal["still_life", "people"], /, *, output: Output) -> None:
     """Build a sample scene, as a file to render. Prints its path.
 
     Args:
-        name: Which one.
+        name: Which one: a still life, or two people with keypoints.
         output: The .blend file to write.
     """
     from pixeltruth.run.sample import write_sample

@@ -12,10 +12,11 @@ from pixeltruth.formats.reading import Reader
 from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
+from pixeltruth.skeleton import Skeletons
 from pixeltruth.view import InstanceRow
 
 _OWN = ("K", "amodal_mask", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path",
-        "problems", "stored", "viewpoint")  # fmt: skip
+        "problems", "skeletons", "stored", "viewpoint")  # fmt: skip
 
 
 class InstanceTable(Sequence[InstanceRow]):
@@ -148,6 +149,11 @@ class Datapoint:
     def modalities(self) -> tuple[Modality, ...]:
         """The rows of the maps this datapoint has: dtype, unit, frame, background value."""
         return tuple(self._reader.rows().values())
+
+    @property
+    def skeletons(self) -> Skeletons:
+        """What keypoints of instances are called, joined and mirrored by, by the name of the skeleton."""
+        return self._reader.skeletons()
 
     @property
     def stored(self) -> Stored:

@@ -20,6 +20,7 @@ from pixeltruth.lazy import once
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
 from pixeltruth.selection import Group, assigned, entries, matching, part
+from pixeltruth.skeleton import Skeleton, merged
 
 if TYPE_CHECKING:
     from pixeltruth.manifest import DatasetManifest, SceneManifest
@@ -255,13 +256,23 @@ class Dataset(_Joined):
         """
         return agreed(called(self.folders))
 
+    @once
+    def skeletons(self) -> dict[str, Skeleton]:
+        """The skeletons of keypoints by name: edges, sides, radii; empty where a layout states none.
+
+        Raises:
+            ValueError: Two folders mean different skeletons by one name.
+        """
+        return merged((folder.path, folder.manifest.skeletons) for folder in self.folders if folder.manifest)
+
     def table(self, rows: "Rows" = "datapoints") -> Any:
         """What is known of each datapoint, as a pandas DataFrame; needs the `table` extra.
 
         Args:
             rows: ``"datapoints"``: scene, camera, frame, lighting, path and all metadata, nested ones with dots.
                 ``"instances"``: one row for each visible instance: id, name, area, x, y, width, height, materials, and
-                the job's keys. In both, the index ``datapoint`` is the position: ``dataset[i]``.
+                the job's keys. ``"keypoints"``: one for each keypoint: group, instance, keypoint, u, v, flag, visible,
+                x, y, z. In all, the index ``datapoint`` is the position: ``dataset[i]``.
 
         Raises:
             MissingExtraError: pandas is not installed.

@@ -69,10 +69,12 @@ class Instance:
 
 def owner_of(chain: Chain) -> int:
     """Index of the node on ``chain`` that owns the surface."""
-    for index, node in enumerate(chain):
-        if any(tag in node.properties for tag in _TAGS):
-            return index
-    return 0
+    return next((index for index, node in enumerate(chain) if is_tagged(node)), 0)
+
+
+def is_tagged(node: Node) -> bool:
+    """Whether an object owns the surfaces below it."""
+    return any(tag in node.properties for tag in _TAGS)
 
 
 def assign_ids(owners: Iterable[Node]) -> dict[Key, int]:

@@ -17,11 +17,13 @@ from pixeltruth.formats.native.index import open_scene, scene_folders
 from pixeltruth.formats.native.layout import light_map, split
 from pixeltruth.formats.reading import CameraIndex
 from pixeltruth.instance_laws import INSTANCE_LAWS
+from pixeltruth.keypoint_laws import KEYPOINT_LAWS
 from pixeltruth.laws import LAWS, Evidence, Neighbour
-from pixeltruth.manifest import DATASET_FILE, DatasetManifest, SceneManifest, read_json, view_file
+from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import FRAME_OF, TABLE, Modality
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
+from pixeltruth.skeleton import Skeletons
 
 
 def inspect(folder: Path | str) -> list[Problem]:
@@ -40,11 +42,12 @@ def inspect(folder: Path | str) -> list[Problem]:
         problems.append(Problem(root, "missing", "there is no scene in it"))
     for path in folders:
         try:
-            scene = open_scene(path, rows)
+            scene = open_scene(path, rows, manifest.skeletons)
         except FormatError as error:
             problems.append(Problem.of(error))
             continue
         assert scene.manifest is not None
+        problems += _skeletons_of_the_dataset(path / SCENE_FILE, scene.manifest, manifest.skeletons)
         for camera in scene.cameras:
             problems += _check_camera(camera, scene.manifest, rows)
     return problems
@@ -63,6 +66,17 @@ def _rows_of_the_table(path: Path, rows: Mapping[str, Modality]) -> Iterator[Pro
         found, expected = _meaning(rows[name]), _meaning(TABLE[name])
         if found != expected:
             yield Problem(path, "modalities", f"{name} is {found}, the table of modalities says {expected}")
+
+
+def _skeletons_of_the_dataset(path: Path, scene: SceneManifest, skeletons: Skeletons) -> Iterator[Problem]:
+    """The keypoints of an instance that has a skeleton are the skeleton's."""
+    for entry in scene.instances:
+        if entry.skeleton is None:
+            continue
+        if entry.skeleton not in skeletons:
+            yield Problem(path, "instances", f"skeleton {entry.skeleton!r} of {entry.name!r} is not in dataset.json")
+        elif entry.keypoints != skeletons[entry.skeleton].keypoints:
+            yield Problem(path, "instances", f"the keypoints of {entry.name!r} are not those of {entry.skeleton!r}")
 
 
 def _meaning(row: Modality | Element, channels: int = 0) -> str:
@@ -116,11 +130,12 @@ def _check_view(
             scene=scene,
             others=_others(file, camera),
             amodal=file.amodal_crops(),
+            keypoints=file.keypoints,
         )
     except FormatError as error:
         yield Problem.of(error)
         return
-    for law in (*LAWS, *FLOW_LAWS, *INSTANCE_LAWS):
+    for law in (*LAWS, *FLOW_LAWS, *INSTANCE_LAWS, *KEYPOINT_LAWS):
         if law.applies(view):
             yield from (Problem(file.path, law.name, message) for message in law.holds(view))
 

@@ -20,6 +20,8 @@ from pixeltruth.manifest import Sha256
 from pixeltruth.modalities import ANTIALIASED, COLUMNS, DIRECTIONS, FLOWS, TABLE
 from pixeltruth.poses import CameraPose, check_names
 from pixeltruth.records import Integer, Record, Resolution, build
+from pixeltruth.skeleton import Skeleton
+from pixeltruth.skeleton import check_names as check_skeleton_names
 from pixeltruth.sources import SceneFile, ScenePaths, check_kinds, scene_files, sha256_of
 from pixeltruth.timeline import FIRST, LAST, require_within, spacing
 
@@ -49,6 +51,7 @@ class Job(Record):
         map_by: Keys of the segment maps and of the instance table, case kept; ``class`` became ``category_id``.
         default_values: Value of a `map_by` key for objects that lack it.
         labels: Properties for objects by the pattern of their name.
+        skeletons: Skeletons by name, beside the built-in ones.
         setup: Absolute path of the user's own Python, run on the opened scene in the worker.
         setup_sha256: SHA-256 of its bytes.
         outputs: Modalities to write, in the order of the table, then columns of the instance table.
@@ -74,6 +77,7 @@ class Job(Record):
     map_by: tuple[str, ...] = ()
     default_values: dict[str, Any] = Field(default_factory=dict)
     labels: tuple[LabelRule, ...] = ()
+    skeletons: dict[str, Skeleton] | None = None
     setup: str | None = None
     setup_sha256: Sha256 | None = None
     outputs: tuple[str, ...]
@@ -152,6 +156,12 @@ class Job(Record):
             if key in TABLE_COLUMNS or (key in TABLE and key not in BUILT_IN_MAPS):
                 raise JobError(f"{key!r} is the name of a map or column of ours; rename the property")
         return keys
+
+    @field_validator("skeletons")
+    @classmethod
+    def _names_are_free(cls, skeletons: dict[str, Skeleton] | None) -> dict[str, Skeleton] | None:
+        check_skeleton_names(skeletons or ())
+        return skeletons
 
     @field_validator("default_values")
     @classmethod

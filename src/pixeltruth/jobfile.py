@@ -21,8 +21,8 @@ frames = 1
 
 A job on one scene needs no `[[scenes]]`: `scene = "room.blend"` stands beside the other keys. The keys are the names of
 the options of `pixeltruth.render`. Those that every view of a dataset shares (`output`, `map_by`, `outputs`, `rgb`,
-`device`, `seed`, `strict`, `subsamples`, `codec`) stand above the first `[[scenes]]`. Everything is checked before
-anything is rendered.
+`device`, `seed`, `skeletons`, `strict`, `subsamples`, `codec`) stand above the first `[[scenes]]`. Everything is
+checked before anything is rendered.
 
 `pixeltruth render job.toml` runs it; any option beside it wins over the file. The dataset remembers the job:
 `pixeltruth render DATASET/dataset.json` repeats it, in the same folder or with `--output` in another.
@@ -43,6 +43,7 @@ from pixeltruth.labels import label_rules
 from pixeltruth.options import parse_frames, parse_light, parse_list, parse_resolution
 from pixeltruth.poses import camera_poses
 from pixeltruth.records import Integer, Number, Record, first_problem, read_text, shown
+from pixeltruth.skeletonfile import skeletons_of
 
 
 def _one_or_more(kind: Any, noun: str) -> AfterValidator:
@@ -92,13 +93,14 @@ class _File(_Scene):
     rgb: Switch | None = None
     device: Device | None = None
     seed: Integer | None = None
+    skeletons: Annotated[Any, _one_or_more(str | dict, "tables [skeletons.NAME], or a skeleton file")] = None
     strict: Switch | None = None
     subsamples: Integer | None = None
     codec: Codec | None = None
     scenes: tuple[_Scene, ...] = ()
 
 
-_PATHS = ("scene", "cameras", "labels", "setup", "output")
+_PATHS = ("scene", "cameras", "labels", "skeletons", "setup", "output")
 SHARED = tuple(key for key in _File.model_fields if key not in _Scene.model_fields and key != "scenes")
 """Keys that every scene of a dataset shares."""
 
@@ -117,6 +119,7 @@ def make_job(values: Mapping[str, Any]) -> Job:
     said["map_by"] = keys
     said["cameras"] = camera_poses(said.get("cameras"))
     said["labels"] = label_rules(said.get("labels"))
+    said["skeletons"] = skeletons_of(said.get("skeletons"))
     lights = said.get("lights", ())
     said["lights"] = tuple(parse_light(light) if isinstance(light, str) else light for light in lights)
     if "camera_names" in said:
@@ -217,7 +220,8 @@ def _merged(above: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _relative_to(folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _under(folder, value) if key in _PATHS else value for key, value in values.items()}
+    paths = {key: value for key, value in values.items() if key in _PATHS and not isinstance(value, Mapping)}
+    return {**values, **{key: _under(folder, value) for key, value in paths.items()}}
 
 
 def _under(folder: Path, value: str | Sequence[str]) -> Any:

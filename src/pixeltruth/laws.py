@@ -19,7 +19,7 @@ from pixeltruth.derive import Extents, instance_extents
 from pixeltruth.lazy import once
 from pixeltruth.manifest import SceneManifest
 from pixeltruth.modalities import TABLE, Modality
-from pixeltruth.view import InstanceRow
+from pixeltruth.view import InstanceRow, Keypoints
 
 HALF_ULP = 2.0**-24
 """Largest relative error of rounding to float32."""
@@ -51,6 +51,7 @@ class Evidence:
         scene: `scene.json`.
         others: The views that its flow leads to, by direction, of those that are in the dataset.
         amodal: The amodal masks of the table's instances, cropped to their boxes, by id.
+        keypoints: The view's keypoints, None where it has no table of them.
     """
 
     viewpoint: Viewpoint
@@ -60,6 +61,7 @@ class Evidence:
     scene: SceneManifest
     others: Mapping[str, Neighbour] = field(default_factory=dict)
     amodal: Mapping[int, Mask] = field(default_factory=dict)
+    keypoints: tuple[Keypoints, ...] | None = None
 
     @once
     def rays(self) -> Float64[np.ndarray, "h w 3"]:

@@ -26,6 +26,7 @@ from pixeltruth.atomic import atomic_write
 from pixeltruth.errors import FormatError
 from pixeltruth.modalities import TABLE, Drawing, Engine, Modality
 from pixeltruth.records import Record, first_problem
+from pixeltruth.skeleton import Skeleton
 from pixeltruth.view import Value
 
 FORMAT_VERSION = "1.1"
@@ -101,6 +102,7 @@ class DatasetManifest(Record):
         jobs: What was asked for, one entry for each scene; the same jobs may resume into this folder, others may not.
         modalities: Every map that a view of this dataset holds, in their order.
         codec: How arrays are compressed.
+        skeletons: Those that instances of the dataset have, and those of its jobs, by name.
     """
 
     format_version: Version = FORMAT_VERSION
@@ -110,6 +112,7 @@ class DatasetManifest(Record):
     jobs: tuple[dict[str, JsonValue], ...]
     modalities: tuple[ModalityEntry, ...]
     codec: Codec = "zstd"
+    skeletons: dict[str, Skeleton] = Field(default_factory=dict)
 
     @field_validator("modalities")
     @classmethod
@@ -135,6 +138,8 @@ class InstanceEntry(Record):
             is in the tables of the views only.
         materials: Names of the materials on its surfaces at any frame, sorted.
         frames: Frame numbers at which it is in the scene; None for all of the scene's.
+        keypoints: Names of its keypoints, in the order of their rows in the views; those of its skeleton if it has one.
+        skeleton: Name of its skeleton, None where it has none.
     """
 
     id: Id
@@ -143,6 +148,8 @@ class InstanceEntry(Record):
     values: dict[str, KeyValue]
     materials: tuple[str, ...]
     frames: tuple[Annotated[int, Field(strict=True)], ...] | None = None
+    keypoints: tuple[str, ...] = ()
+    skeleton: str | None = None
 
 
 class MaterialEntry(Record):
@@ -223,6 +230,11 @@ class SceneManifest(Record):
     @classmethod
     def _parts_differ(cls, parts: tuple[PartEntry, ...]) -> tuple[PartEntry, ...]:
         return _unique(parts, "id")
+
+    @property
+    def skeletons(self) -> tuple[str, ...]:
+        """Names of the skeletons that instances have."""
+        return tuple(sorted({entry.skeleton for entry in self.instances if entry.skeleton is not None}))
 
     @field_validator("instances")
     @classmethod

@@ -91,6 +91,10 @@ class Caster:
         return Seen(self, viewpoint, placed_before(viewpoint, self.snapshot.world_from_object[:, :3]))
 
 
+def _clip(viewpoint: Viewpoint) -> tuple[float, float]:
+    return viewpoint.near, viewpoint.far
+
+
 def placed_before(
     viewpoint: Viewpoint, world_from_object: Float64[np.ndarray, "n 3 4"]
 ) -> Float64[np.ndarray, "n 3 4"]:
@@ -109,18 +113,27 @@ class Seen:
         self._placed = _Placed.of(self, np.arange(len(camera_from_object))) if len(camera_from_object) else None
 
     def trace(self, rays: Float64[np.ndarray, "h w 3"]) -> Hits:
-        """What each ray from the camera centre meets first."""
+        """What each ray from the camera centre meets first; a holdout surface counts as nothing."""
+        hits = self.meet(rays, _clip(self.viewpoint))
+        self._hold_out(hits.along, hits.copy)
+        return hits
+
+    def meet(self, rays: Float64[np.ndarray, "h w 3"], clip: tuple[float, float]) -> Hits:
+        """What each ray from the camera centre meets first, holdout surfaces as well.
+
+        Args:
+            rays: Directions in the camera frame, z = 1.
+            clip: Least and greatest planar depth of a hit, in metres.
+        """
         if self._placed is None:
             shape = rays.shape[:2]
             nothing = np.full(shape, np.inf), np.full(shape, trace.MISS), np.empty(shape, np.uint32)
             return Hits(rays, *nothing, np.empty((*shape, 2)))
-        along, copy, triangle, weights = self._placed.trace(self, rays)
-        self._hold_out(along, copy)
-        return Hits(rays, along, copy, triangle, weights)
+        return Hits(rays, *self._placed.trace(self, rays, clip))
 
     def trace_some(self, copies: Int64[np.ndarray, " n"], rays: Float64[np.ndarray, "h w 3"]) -> Hits:
         """What each ray meets first of some copies, at least one, everything else removed; no holdout hides any."""
-        along, copy, triangle, weights = _Placed.of(self, copies).trace(self, rays)
+        along, copy, triangle, weights = _Placed.of(self, copies).trace(self, rays, _clip(self.viewpoint))
         hit = copy != trace.MISS
         copy[hit] = copies[copy[hit]]
         return Hits(rays, along, copy, triangle, weights)
@@ -148,11 +161,11 @@ class _Placed:
         scene = PlacedScene(caster.scenes, mesh_of_copy, seen.camera_from_object[copies])
         return cls(scene, mesh_of_copy, seen.object_from_camera[copies], caster.opacity.of_copies(copies))
 
-    def trace(self, seen: Seen, rays: Float64[np.ndarray, "h w 3"]) -> trace.Record:
+    def trace(self, seen: Seen, rays: Float64[np.ndarray, "h w 3"], clip: tuple[float, float]) -> trace.Record:
         return trace.trace(
             self.scene.handle,
             rays,
-            clip=(seen.viewpoint.near, seen.viewpoint.far),
+            clip=clip,
             radius=self.scene.radius,
             mesh_of_copy=self.mesh_of_copy,
             object_from_camera=self.object_from_camera,

@@ -1,12 +1,14 @@
-"""`Dataset.table()`: what is known of each datapoint, or of each visible instance, as a pandas DataFrame."""
+"""`Dataset.table()`: what is known of each datapoint, of each visible instance, or of each keypoint, as pandas."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pixeltruth.errors import MissingExtraError
+from pixeltruth.points import point_groups
 from pixeltruth.selection import Entry, Folders, entries, same
 
-Rows = Literal["datapoints", "instances"]
+Rows = Literal["datapoints", "instances", "keypoints"]
+_KEYPOINT = ("group", "instance", "keypoint", "u", "v", "flag", "visible", "x", "y", "z")
 _INSTANCE = ("id", "name", "area", "x", "y", "width", "height", "materials")
 
 
@@ -43,6 +45,17 @@ def _instances(index: int, entry: Entry) -> Iterator[dict[str, Any]]:
         yield _joined(row, "values", instance.values)
 
 
+def _keypoints(index: int, entry: Entry) -> Iterator[dict[str, Any]]:
+    groups = point_groups(entry.reader.extra("keypoints")) if "keypoints" in entry.reader.extras() else ()
+    for group in groups:
+        facts = {"datapoint": index, **entry.facts(), "group": group.path, "instance": group.instance}
+        for place, name in enumerate(group.names):
+            (u, v), (x, y, z) = group.uv[place].tolist(), group.position[place].tolist()
+            flag = None if group.flags is None else group.flags[place]
+            seen = None if group.visible is None else bool(group.visible[place])
+            yield {**facts, "keypoint": name, "u": u, "v": v, "flag": flag, "visible": seen, "x": x, "y": y, "z": z}
+
+
 def _joined(row: dict[str, Any], origin: str, more: Mapping[str, Any]) -> dict[str, Any]:
     """A row with more columns; where a column of that name says something else, the new one says where it is from."""
     for name, value in _flat(more):
@@ -63,4 +76,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 _FACTS = ("datapoint", "scene", "camera", "frame", "lighting")
-_MAKERS = {"datapoints": (_datapoint, (*_FACTS, "path")), "instances": (_instances, (*_FACTS, *_INSTANCE))}
+_MAKERS = {
+    "datapoints": (_datapoint, (*_FACTS, "path")),
+    "instances": (_instances, (*_FACTS, *_INSTANCE)),
+    "keypoints": (_keypoints, (*_FACTS, *_KEYPOINT)),
+}

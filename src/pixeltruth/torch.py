@@ -2,7 +2,8 @@
 
 Where torchvision is installed, tensors know what they are (`tv_tensors`), and the transforms of
 `torchvision.transforms.v2` do the right thing with each: a picture is an `Image`, any other map a `Mask` (moved as a
-whole, never blended), boxes are `BoundingBoxes`, and normals are `Directions`, which turn with the picture.
+whole, never blended), boxes are `BoundingBoxes`, normals are `Directions`, which turn with the picture, and keypoints
+are `Joints`, of which a mirrored picture swaps left and right.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,12 +24,13 @@ try:
     from torchvision import tv_tensors
 
     from pixeltruth.directions import Directions
+    from pixeltruth.joints import Joints
 except ModuleNotFoundError as error:
     if error.name != "torchvision":
         raise
     tv_tensors = None
 
-TABLE = ("boxes", "ids", "labels", "masks")
+TABLE = ("boxes", "ids", "labels", "masks", "keypoints")
 """What comes from the table of instances: as many items as instances are visible, in the order of the table."""
 CAMERA = ("K", "world_from_camera")
 
@@ -48,6 +50,9 @@ class TorchDataset(torch.utils.data.Dataset):
     - ``ids``: (n,) int64, the values of those instances in ``instance``.
     - ``labels``: (n,) int64, their values of the key ``label``.
     - ``masks``: (n, h, w) bool, one mask for each.
+    - ``keypoints``: (n, k, 3) float32, x and y from the upper left corner of the picture, as those of boxes are, and
+      COCO's flag (0 not in the picture, 1 hidden, 2 visible; all three are 0 then); the k points of ``skeleton``. An
+      instance without that skeleton has zeros.
     - ``K``, ``world_from_camera``: float64 (3, 3) and (4, 4). Transforms do not touch them.
 
     Args:
@@ -55,9 +60,10 @@ class TorchDataset(torch.utils.data.Dataset):
         names: What a sample has.
         transform: Called with each sample; what it returns is the sample. Must be picklable for spawned workers.
         label: Key of the instance table whose integers are ``labels``.
+        skeleton: Name of the skeleton of ``keypoints``; may be left out where the dataset has one.
 
     Raises:
-        ValueError: The first datapoint has none of that name; lists what it has.
+        ValueError: The first datapoint has none of that name; lists what it has. Or no skeleton of that name.
         FormatError: Its file is damaged.
     """
 
@@ -68,8 +74,10 @@ class TorchDataset(torch.utils.data.Dataset):
         *,
         transform: Callable[[dict[str, Any]], Any] | None = None,
         label: str = "category_id",
+        skeleton: str | None = None,
     ) -> None:
         self.dataset, self.names, self.transform, self.label = dataset, tuple(names), transform, label
+        self.skeleton = skeleton
         if len(dataset):
             self._check_names(dataset[0])
 
@@ -78,6 +86,8 @@ class TorchDataset(torch.utils.data.Dataset):
         for name in self.names:
             if name not in (*TABLE, *CAMERA, *known):
                 raise ValueError(f"{point.path} has no {name!r}; it has {', '.join((*known, *TABLE, *CAMERA))}")
+        if "keypoints" in self.names:
+            self.skeleton = _skeleton_name(point, self.skeleton)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -105,6 +115,8 @@ class TorchDataset(torch.utils.data.Dataset):
             return torch.from_numpy(_ids(point))
         if name == "labels":
             return torch.tensor([self._label(point, row) for row in point.instances.visible], dtype=torch.int64)
+        if name == "keypoints":
+            return _keypoints(point, str(self.skeleton))
         if name in CAMERA:
             return torch.from_numpy(np.array(getattr(point.viewpoint, name)))
         raise FormatError(point.path, f"has no map {name!r}; it has {', '.join(rows)}")
@@ -149,11 +161,39 @@ def _boxes(point: Datapoint) -> torch.Tensor:
     boxes = torch.tensor([row.box for row in point.instances.visible], dtype=torch.float32).reshape(-1, 4)
     if tv_tensors is None:
         return boxes
+    return tv_tensors.BoundingBoxes(boxes, format="XYWH", canvas_size=_size(point))
+
+
+def _size(point: Datapoint) -> tuple[int, int]:
+    """(height, width) of the picture."""
     try:
-        size = point.viewpoint.lens.height, point.viewpoint.lens.width
+        return point.viewpoint.lens.height, point.viewpoint.lens.width
     except NoViewpointError:
-        size = point[point.modalities[0].name].shape[:2]
-    return tv_tensors.BoundingBoxes(boxes, format="XYWH", canvas_size=size)
+        height, width = point[point.modalities[0].name].shape[:2]
+        return height, width
+
+
+def _skeleton_name(point: Datapoint, wanted: str | None) -> str:
+    known = ", ".join(point.skeletons) or "none"
+    if wanted is None and len(point.skeletons) != 1:
+        raise ValueError(f"keypoints need skeleton=, the name of one; the dataset has {known}")
+    if wanted is not None and wanted not in point.skeletons:
+        raise ValueError(f"the dataset has no skeleton {wanted!r}; it has {known}")
+    return wanted or next(iter(point.skeletons))
+
+
+def _keypoints(point: Datapoint, name: str) -> torch.Tensor:
+    """x, y and flag of the points of a skeleton, row by row of the table of instances."""
+    skeleton, ids = point.skeletons[name], _ids(point).tolist()
+    points = np.zeros((len(ids), len(skeleton.keypoints), 3), dtype=np.float32)
+    groups = point["keypoints"].values() if "keypoints" in dir(point) else ()
+    for group in groups:
+        if group["skeleton"] == name and group["instance"] in ids:
+            there = group["flag"] > 0
+            points[ids.index(group["instance"]), there, :2] = group["coords_2d"][there] + 0.5
+            points[ids.index(group["instance"]), there, 2] = group["flag"][there]
+    tensor = torch.from_numpy(points)
+    return tensor if tv_tensors is None else Joints.of(tensor, _size(point), skeleton.flip)
 
 
 def _ids(point: Datapoint) -> np.ndarray:
@@ -163,7 +203,8 @@ def _ids(point: Datapoint) -> np.ndarray:
 def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A batch: maps and matrices are stacked; what counts instances, which differ in number, stays a list.
 
-    Give it to a `DataLoader` as ``collate_fn`` where samples have any of ``boxes``, ``ids``, ``labels``, ``masks``.
+    Give it to a `DataLoader` as ``collate_fn`` where samples have any of ``boxes``, ``ids``, ``labels``, ``masks``,
+    ``keypoints``.
     """
     return {
         name: [sample[name] for sample in samples]

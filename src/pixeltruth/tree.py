@@ -4,6 +4,7 @@ A name that occurs once anywhere below resolves from above: ``metadata.nose`` fi
 several times is an error that lists the paths, never a guess.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -127,6 +128,12 @@ class Tree(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return "\n".join(["Tree:", *_lines(self, "  ")])
+
+
+def word(name: str) -> str:
+    """A name that can be an attribute: what is no letter, digit or underscore becomes an underscore."""
+    found = re.sub(r"\W+", "_", name).strip("_")
+    return found if found and not found[0].isdigit() else f"_{found}"
 
 
 _FROZEN = frozenset({float, int, str, bool, type(None), Tree})

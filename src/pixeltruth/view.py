@@ -105,6 +105,35 @@ class InstanceRow:
         raise AttributeError(f"instance has no {key!r}; it has id, name, materials, area, box, {', '.join(known)}")
 
 
+ABSENT, HIDDEN, VISIBLE = 0, 1, 2
+"""Flags of a keypoint, as COCO counts: not in the picture (or nowhere), in it but hidden, seen."""
+
+
+@dataclass(frozen=True, eq=False)
+class Keypoints:
+    """The keypoints of one instance in a view.
+
+    Attributes:
+        instance: Its id.
+        name: Name of the object that owns the instance.
+        skeleton: Name of its skeleton, whose keypoints these are in their order; None where it has none.
+        names: What the points are called.
+        uv: (u, v) pixels, integers being pixel centres; NaN behind the camera and where a point is not there.
+        position: World, metres; NaN where a point is not there.
+        flag: `ABSENT` (not there, or not in the picture), `HIDDEN` or `VISIBLE`.
+        radius: Self-occlusion radius in metres: surfaces of the instance that close do not hide the point.
+    """
+
+    instance: int
+    name: str
+    skeleton: str | None
+    names: tuple[str, ...]
+    uv: Float64[np.ndarray, "n 2"]
+    position: Float64[np.ndarray, "n 3"]
+    flag: UInt8[np.ndarray, " n"]
+    radius: Float64[np.ndarray, " n"]
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """One camera at one time.
@@ -118,6 +147,7 @@ class View:
         metadata: JSON-able facts: camera name, frame, noise seed.
         amodal_masks: Of the instances that have an amodal box, in their order: bits as in `pixeltruth.masks`. None
             where the job does not ask.
+        keypoints: Those of every instance that has some, by ascending id; None where the scene has none at all.
     """
 
     viewpoint: Viewpoint
@@ -127,3 +157,4 @@ class View:
     instances: tuple[InstanceRow, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     amodal_masks: UInt8[np.ndarray, " n"] | None = None
+    keypoints: tuple[Keypoints, ...] | None = None

@@ -95,6 +95,7 @@ class Staged:
             segments=found.segments,
             instances=tuple(found.instances[id_] for id_ in sorted(found.instances)),
             materials={entry.name: entry.id for entry in manifest.materials},
+            keypoints=found.keypoints,
             rows=tuple(entry.row for entry in rows if entry.name not in TABLE),
             background=manifest.background,
         )

@@ -9,8 +9,9 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from pixeltruth.blender import samples  # noqa: E402
-from pixeltruth.blender.samples import still_life, things  # noqa: E402
+from pixeltruth.blender.samples import people, still_life, things  # noqa: E402
 from pixeltruth.blender.samples.shapes import Shape, box, join, lathe, sheet, tube, turn  # noqa: E402
+from pixeltruth.skeleton import BUILT_IN  # noqa: E402
 
 pytestmark = pytest.mark.blender
 
@@ -178,3 +179,14 @@ def test_join_keeps_islands_and_slots_apart():
     assert pair.slots == (0,) * 6 + (3,)
     assert set(pair.faces[6]) == {8, 9, 10, 11}
     assert pair.vertices[8:, 0].min() == 4.5
+
+
+def test_people_have_every_joint_of_coco(tmp_path):
+    people.save(tmp_path / "people.blend")
+    rig, body = bpy.data.objects["rig"], bpy.data.objects["body"]
+    assert {bone["keypoint"] for bone in rig.pose.bones if "keypoint" in bone} == set(BUILT_IN["coco_17"].keypoints)
+    assert rig["skeleton"] in BUILT_IN
+    assert len(body.data.skin_vertices[0].data) == len(body.vertex_groups) == len(body.data.vertices)
+    for copy in ("person_1", "person_2"):
+        assert bpy.data.objects[copy]["category"] == "person"
+    assert (tmp_path / "people.blend").stat().st_size < 1_000_000

@@ -13,7 +13,7 @@ from pixeltruth.errors import JobError
 from pixeltruth.export import export_dataset
 from pixeltruth.formats.datagen.export import png16
 from pixeltruth.formats.datagen.pictures import read_png
-from tests import synthetic
+from tests import jointed, synthetic
 
 ROOT = Path(__file__).resolve().parents[2]
 SDK = ROOT / ".venv-datagen" / "bin" / "python"
@@ -23,7 +23,7 @@ SDK = ROOT / ".venv-datagen" / "bin" / "python"
 def exported(tmp_path_factory):
     """A still dataset of two scenes, two cameras and two lightings, and its export."""
     folder = tmp_path_factory.mktemp("datagen")
-    dataset = pixeltruth.load(synthetic.write_dataset(folder / "ours", scenes=2, cameras=2, frames=(5,)))
+    dataset = pixeltruth.load(jointed.write_dataset(folder / "ours", scenes=2, cameras=2, frames=(5,)))
     export_dataset("datagen", dataset, folder / "theirs")
     return dataset, folder / "theirs"
 
@@ -32,7 +32,7 @@ def exported(tmp_path_factory):
 def moving(tmp_path_factory):
     """A dataset of two frames without light, and its export."""
     folder = tmp_path_factory.mktemp("datagen")
-    dataset = pixeltruth.load(synthetic.write_dataset(folder / "ours", lighting=()))
+    dataset = pixeltruth.load(jointed.write_dataset(folder / "ours", lighting=()))
     export_dataset("datagen", dataset, folder / "theirs")
     return dataset, folder / "theirs"
 
@@ -94,6 +94,8 @@ def test_the_real_sdk_loads_an_export(kind, request, tmp_path):
     assert len(facts) == len(dataset)
     for number, (point, ours, fact) in enumerate(zip(again, dataset, facts, strict=True)):
         found = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{number}.")}
+        points = {name: found.pop(name) for name in list(found) if name.startswith("keypoints.")}
+        assert_same_keypoints(points, ours.frame, point, moves=kind == "moving")
         assert set(found) == {"depth", "normal_maps", "semantic_segmentation"} | (
             {"visible_spectrum"} if kind == "exported" else set()
         )
@@ -109,6 +111,43 @@ def test_the_real_sdk_loads_an_export(kind, request, tmp_path):
         np.testing.assert_allclose(pose @ ours.viewpoint.world_from_camera, np.eye(4)[:3], atol=1e-9)
         if kind == "exported":
             np.testing.assert_array_equal(found["visible_spectrum"], ours.rgb)
+
+
+LISTS = {2: "box_2.coco_17", 7: "box_001_7.all"}
+"""Where the list of all keypoints of an instance lies."""
+
+
+def assert_same_keypoints(found, frame, point, *, moves):
+    """What the SDK says of keypoints is what was exported, and what our reader stores."""
+    expected = set()
+    for group in jointed.groups(frame):
+        path = LISTS[group.instance]
+        listed = {"coords_2d": group.uv[:, ::-1] + 0.5, "coords_3d": group.position, "is_visible": group.flag == 2}
+        for key in ("coords_2d", "coords_3d") if moves else listed:
+            expected.add(f"keypoints.{path}:{key}")
+            np.testing.assert_allclose(found[f"keypoints.{path}:{key}"], listed[key], atol=1e-12)
+            np.testing.assert_array_equal(point.stored.keypoints[path][key], found[f"keypoints.{path}:{key}"])
+        for place in np.flatnonzero(np.isfinite(group.uv).all(axis=1)).tolist():
+            named = f"{path.partition('.')[0]}.{group.names[place].replace(' ', '_')}"
+            for key in ("coords_2d", "coords_3d") if moves else listed:
+                expected.add(f"keypoints.{named}:{key}")
+                np.testing.assert_allclose(found[f"keypoints.{named}:{key}"], listed[key][place], atol=1e-12)
+    assert set(found) == expected
+
+
+@pytest.mark.parametrize("kind", ["exported", "moving"])
+def test_our_reader_finds_the_keypoints(kind, request):
+    dataset, folder = request.getfixturevalue(kind)
+    for point, ours in zip(pixeltruth.load(folder), dataset, strict=True):
+        for group in jointed.groups(ours.frame):
+            found = point.keypoints[LISTS[group.instance]]
+            np.testing.assert_allclose(found.coords_2d, group.uv, atol=1e-12)
+            np.testing.assert_array_equal(found.coords_3d, group.position)
+            np.testing.assert_array_equal(found.is_visible, group.flag == 2)
+        tree = point.keypoints
+        np.testing.assert_array_equal(tree.box_2.nose.coords_2d, tree.box_2.coco_17.coords_2d[0])
+        assert ("is_visible" in tree.box_2.nose) == (kind == "exported")
+        assert list(tree.box_001_7) == ["all", "a_tip", "outside"]  # the others are not there, or behind the camera
 
 
 @pytest.fixture(scope="module")

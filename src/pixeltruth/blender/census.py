@@ -4,11 +4,12 @@ Ids and rows are decided over all frames together, so a worker that begins with 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pixeltruth.blender.breaks import Breaks
+from pixeltruth.blender.markers import unused_keypoints
 from pixeltruth.blender.owners import Owner
 from pixeltruth.blender.parts import Part, part_entries, parts_of
 from pixeltruth.blender.plan import Roll
@@ -53,6 +54,8 @@ class _Thing:
     values: dict[str, Value]
     materials: set[str | None]
     frames: list[int]
+    keypoints: dict[str, None] = field(default_factory=dict)
+    skeletons: set[str | None] = field(default_factory=set)
 
     def see(self, frame: int, owner: Owner) -> None:
         """Takes in what the owner is at another frame."""
@@ -77,6 +80,7 @@ class Census:
         self.background: dict[str, Value] | None = None
         self.dark = True
         self.notes: dict[ReportEntry, None] = {}
+        self.markers: set[str] = set()
         self._numeric = list(keys)
         self._kinds: dict[str, set[tuple[type, Any]]] = {key: set() for key in keys}
 
@@ -93,6 +97,10 @@ class Census:
                 self.things[key].see(moment.frame, owner)
             else:
                 self.things[key] = _Thing(owner.node, dict(owner.values), set(owner.materials), [moment.frame])
+        for group in moment.keypoints:
+            self.things[group.owner].keypoints |= dict.fromkeys(group.names)
+            self.things[group.owner].skeletons.add(group.skeleton)
+        self.markers |= {marker.carrier for group in moment.keypoints for marker in group.markers.values()}
         if self.with_parts:
             self.parts = parts_of(moment.survey, moment.owners) | self.parts
         self.materials |= {name for copy in moment.survey.copies for name in copy.slots}
@@ -145,6 +153,7 @@ def _entry(id_: int, things: Sequence[_Thing], frames: Sequence[int]) -> Instanc
     first = min(things, key=lambda thing: [str(part) for part in thing.node.key])
     steady = set(first.values).intersection(*(_steady(first, thing) for thing in things))
     seen = sorted({frame for thing in things for frame in thing.frames})
+    skeleton, keypoints = _keypoints(first.node, things)
     return InstanceEntry(
         id=id_,
         name=first.node.name,
@@ -152,7 +161,19 @@ def _entry(id_: int, things: Sequence[_Thing], frames: Sequence[int]) -> Instanc
         values={key: value for key, value in first.values.items() if key in steady},
         materials=tuple(sorted({name for thing in things for name in thing.materials if name is not None})),
         frames=None if seen == list(frames) else tuple(seen),
+        keypoints=keypoints,
+        skeleton=skeleton,
     )
+
+
+def _keypoints(owner: Node, things: Sequence[_Thing]) -> tuple[str | None, tuple[str, ...]]:
+    """The skeleton of one id over all frames, and its keypoints in their order."""
+    skeletons = {name for thing in things for name in thing.skeletons}
+    if len(skeletons) > 1:
+        told = " and ".join(sorted(map(repr, skeletons))[:2])
+        raise SceneError(f"instance {owner.name!r}: its skeleton changes over the frames, from {told}; give it one")
+    skeleton, names = next(iter(skeletons), None), [name for thing in things for name in thing.keypoints]
+    return skeleton, tuple(dict.fromkeys(names if skeleton is not None else sorted(names)))
 
 
 def _steady(first: _Thing, other: _Thing) -> set[str]:
@@ -197,7 +218,7 @@ def plan_scene(stage: Stage) -> ScenePlan:
         for other in stage.neighbours(frame).values():
             breaks.take(moments[frame], moments[other])
             census.notes |= dict.fromkeys(moments[other].survey.notes)
-    unseen = [*stage.unseen(), *census.notes]
+    unseen = [*stage.unseen(), *census.notes, *unused_keypoints(stage.scene, stage.labels, census.markers)]
     if job.strict and unseen:
         raise SceneError(f"--strict: {unseen[0].object!r}: {unseen[0].problem}{_and_more(len(unseen) - 1)}")
     rows = census.key_rows()

@@ -22,6 +22,9 @@ Path = tuple[str | int, ...]
 Copied = tuple[bpy.types.Object, Path]
 Pose = Float64[np.ndarray, "4 4"]
 
+_OURS = ("instance_id", "category_id", "keypoint", "keypoint_radius", "skeleton")
+"""Properties that mean something to this package."""
+
 _NO_ID = 2**31 - 1  # Blender fills unused levels of a persistent id with the largest int
 _CONVERTED = {"FONT", "CURVE", "SURFACE", "META"}  # listed twice: as they are, and as a mesh that they copied
 
@@ -46,7 +49,7 @@ class ChainReader:
     ) -> None:
         self._posed = posed
         self._poses: dict[tuple[Path, str], Pose] = {}
-        self.keys = tuple(dict.fromkeys((*keys, "instance_id", "category_id")))
+        self.keys = tuple(dict.fromkeys((*keys, *_OURS)))
         self._attributes = [key for key in self.keys if key in bpy.types.Object.bl_rna.properties]
         self.labels = labels
         self._facts: dict[str, tuple[dict[str, Value], dict[str, Value]]] = {}

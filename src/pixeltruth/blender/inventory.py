@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Shaped, UInt32
 
+from pixeltruth.blender.keypoints import KeypointGroup
 from pixeltruth.blender.owners import Owner
 from pixeltruth.blender.snapshot import Survey, slot_table
 from pixeltruth.blender.stage import Moment
@@ -14,6 +15,7 @@ from pixeltruth.errors import SceneError
 from pixeltruth.identity import Instance, Key
 from pixeltruth.manifest import InstanceEntry, ModalityEntry, SceneManifest
 from pixeltruth.modalities import TABLE
+from pixeltruth.sighting import Markers
 from pixeltruth.snapshot import Snapshot
 
 
@@ -26,12 +28,14 @@ class Inventory:
         instances: By id.
         segments: For each map of a key its value by copy of the snapshot, then the background's.
         poses: Where the owner of each instance is, `world_from_object`; empty where the job does not ask.
+        keypoints: Of the instances that have some, by ascending id.
     """
 
     snapshot: Snapshot
     instances: Mapping[int, Instance]
     segments: Mapping[str, Shaped[np.ndarray, " values"]]
     poses: Mapping[int, Float64[np.ndarray, "4 4"]]
+    keypoints: tuple[Markers, ...] = ()
 
 
 def take_inventory(moment: Moment, manifest: SceneManifest, rows: Sequence[ModalityEntry]) -> Inventory:
@@ -59,7 +63,8 @@ def take_inventory(moment: Moment, manifest: SceneManifest, rows: Sequence[Modal
     if new:
         raise _drifted(moment.frame, f"material {min(map(str, new))!r} is new")
     snapshot = _snapshot(moment.survey, id_of_copy, materials)
-    return Inventory(snapshot, instances, segments, _poses(moment, owners))
+    poses, keypoints = _poses(moment, owners), _keypoints(moment, owners, manifest)
+    return Inventory(snapshot, instances, segments, poses=poses, keypoints=keypoints)
 
 
 def nameless(moment: Moment) -> Snapshot:
@@ -127,6 +132,23 @@ def _segment(row: ModalityEntry, instances: Mapping[int, Instance], ids: np.ndar
     if array.tolist() != values:
         raise _drifted(frame, f"a value of {row.name!r} does not fit its map")
     return array
+
+
+def _keypoints(moment: Moment, ids: Mapping[Key, int], manifest: SceneManifest) -> tuple[Markers, ...]:
+    entries = {entry.id: entry for entry in manifest.instances}
+    groups = {ids[group.owner]: group for group in moment.keypoints}
+    return tuple(_markers(entries[id_], groups[id_], frame=moment.frame) for id_ in sorted(groups))
+
+
+def _markers(entry: InstanceEntry, group: KeypointGroup, *, frame: int) -> Markers:
+    """The keypoints of an instance in the order of `scene.json`; NaN where one is not there at this frame."""
+    if entry.skeleton != group.skeleton or not group.markers.keys() <= set(entry.keypoints):
+        raise _drifted(frame, f"the keypoints of {entry.name!r} are {', '.join(sorted(group.markers))}")
+    position, radius = np.full((len(entry.keypoints), 3), np.nan), np.zeros(len(entry.keypoints))
+    for row, name in enumerate(entry.keypoints):
+        if name in group.markers:
+            position[row], radius[row] = group.markers[name].position, group.radii[name]
+    return Markers(entry.id, entry.name, entry.skeleton, entry.keypoints, position, radius)
 
 
 def _drifted(frame: int, what: str) -> SceneError:

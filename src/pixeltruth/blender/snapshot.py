@@ -9,6 +9,7 @@ from jaxtyping import Float64, UInt32
 
 from pixeltruth.blender.chains import ChainReader
 from pixeltruth.blender.layers import most_layers
+from pixeltruth.blender.markers import Marker, MarkerReader
 from pixeltruth.blender.meshes import read_mesh, read_uvs, surface_materials
 from pixeltruth.blender.opacity import Opacities
 from pixeltruth.blender.unseen import notes_on, notes_on_all
@@ -50,6 +51,7 @@ class Survey:
         opacities: Of the materials that are not opaque everywhere, by name.
         objects: Full names of all objects that were evaluated.
         notes: What the rays will not see as Cycles does.
+        markers: Keypoints, in the order of the keys of what carries them.
     """
 
     meshes: list[Mesh] = field(default_factory=list)
@@ -57,6 +59,7 @@ class Survey:
     opacities: dict[str, Opacity] = field(default_factory=dict)
     objects: frozenset[str] = frozenset()
     notes: list[ReportEntry] = field(default_factory=list)
+    markers: list[Marker] = field(default_factory=list)
 
 
 def survey(
@@ -87,7 +90,10 @@ def survey(
     keys = (*keys, "part") if "part" in outputs else keys
     chains = ChainReader(depsgraph, keys, labels, posed="box3d" in outputs)
     placings = _Placings(depsgraph.view_layer)
+    markers = MarkerReader(labels)
     for entry in depsgraph.object_instances:
+        if markers.carries(entry.object):
+            found.markers += markers.of(entry, chains.of(entry))
         placing = placings.of(entry)
         if not placing.seen:
             continue
@@ -114,6 +120,7 @@ def survey(
     found = _without_flat_placements(found)
     # Where two surfaces coincide the first copy is seen: the order must not be Blender's, which varies
     found.copies.sort(key=lambda copy: key_order(copy.chain[0].key))
+    found.markers.sort(key=lambda marker: (key_order(marker.chain[0].key), marker.name))
     found.notes += _notes_on_layers(found, depsgraph.scene)
     found.notes.sort(key=lambda note: (note.object, note.problem))  # Blender's order varies from run to run
     return found

@@ -13,6 +13,7 @@ from pixeltruth.blender.chains import stored
 from pixeltruth.blender.evaluate import evaluate
 from pixeltruth.blender.footprint import footprint
 from pixeltruth.blender.importers import open_files
+from pixeltruth.blender.keypoints import KeypointGroup, keypoint_groups
 from pixeltruth.blender.lights import add_lights, is_dark
 from pixeltruth.blender.missing import missing_files
 from pixeltruth.blender.owners import Owners, owners_of
@@ -24,6 +25,7 @@ from pixeltruth.blender.snapshot import Survey, survey
 from pixeltruth.job import Job
 from pixeltruth.manifest import ReportEntry
 from pixeltruth.memory import require_room
+from pixeltruth.skeleton import known_skeletons
 from pixeltruth.timeline import require_within
 from pixeltruth.view import Value
 
@@ -37,6 +39,7 @@ class Moment:
         views: What is seen through the job's cameras.
         survey: Meshes and their copies.
         owners: What each copy belongs to; nothing at a frame that is looked at for another's flow only.
+        keypoints: Of the instances that have some.
         background: The world's own properties among the job's keys: what they are where nothing is hit.
         dark: Nothing in it shines.
     """
@@ -45,6 +48,7 @@ class Moment:
     views: tuple[PlannedView, ...]
     survey: Survey
     owners: Owners
+    keypoints: tuple[KeypointGroup, ...]
     background: Mapping[str, Value]
     dark: bool
 
@@ -108,8 +112,9 @@ class Stage:
         found = survey(graph, job.map_by, self.labels, outputs=job.outputs)
         rendered = frame in self.frames
         owners = owners_of(found, job.property_keys, job.default_values) if rendered else Owners({}, ())
-        dark = job.needs_light and is_dark(graph)
-        return Moment(frame, self.cameras.at(graph), found, owners, _background(graph.scene.world, job), dark)
+        keypoints = keypoint_groups(found, owners, known_skeletons(job.skeletons)) if rendered else ()
+        background, dark = _background(graph.scene.world, job), job.needs_light and is_dark(graph)
+        return Moment(frame, self.cameras.at(graph), found, owners, keypoints, background=background, dark=dark)
 
     def unseen(self) -> list[ReportEntry]:
         """What labels cannot see as the picture does, at no frame in particular; ask once a frame was evaluated."""

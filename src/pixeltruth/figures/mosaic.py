@@ -6,7 +6,7 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,7 +16,10 @@ from pixeltruth.figures import keys
 from pixeltruth.figures.coloring import colorize, has_value, over_background, span
 from pixeltruth.figures.display import Box, Frame, Zoom, boxes_of, draw_boxes, outlined
 from pixeltruth.figures.sheet import GREY, PALE, TITLE, Sheet
+from pixeltruth.figures.skeletons import draw_keypoints
 from pixeltruth.modalities import TABLE, Modality
+from pixeltruth.points import PointGroup, point_groups
+from pixeltruth.tree import Tree
 from pixeltruth.view import InstanceRow
 
 Key = Callable[[Sheet, keys.Place], None]
@@ -81,8 +84,8 @@ def preview(
 ) -> Path:
     """Draw the maps of a few views as one picture: a row for each view, a column for each map.
 
-    Instance boxes lie over the picture, or over the instance map where there is no picture. The column of `distance`
-    is left out where there is `depth`, `radiance` where there is `rgb`, and `position` always.
+    Instance boxes and keypoints lie over the picture, or over the instance map where there is none. The column of
+    `distance` is left out where there is `depth`, `radiance` where there is `rgb`, and `position` always.
 
     Args:
         datapoints: The views; where there are more than ``max_views``, evenly chosen ones with the first and the last.
@@ -148,15 +151,28 @@ def _panels(datapoint: Drawable, names: Names) -> dict[str, Panel]:
     rows = columns_of(datapoint)
     there = {row.name for row in rows}
     boxed = next((name for name in ("rgb", "radiance", "instance", "object_index") if name in there), None)
-    boxes = boxes_of(datapoint.instances)
-    return {row.name: _panel(datapoint, row, names=names, boxes=boxes if row.name == boxed else []) for row in rows}
+    over = Marks(boxes_of(datapoint.instances), list(point_groups(getattr(datapoint, "keypoints", Tree({})))))
+    nothing = Marks([], [])
+    return {row.name: _panel(datapoint, row, names=names, marks=over if row.name == boxed else nothing) for row in rows}
 
 
-def _panel(datapoint: Drawable, row: Modality, *, names: Names, boxes: list[Box]) -> Panel:
-    array = datapoint[row.name]
+class Marks(NamedTuple):
+    """What is drawn over a map."""
+
+    boxes: list[Box]
+    keypoints: list[PointGroup]
+
+    def draw(self, sheet: Sheet, frame: Frame, *, zoom: Zoom) -> None:
+        """Draws all of it over a picture in ``frame``."""
+        draw_boxes(sheet, frame, zoom=zoom, boxes=self.boxes)
+        draw_keypoints(sheet, frame, zoom=zoom, groups=self.keypoints)
+
+
+def _panel(datapoint: Drawable, row: Modality, *, names: Names, marks: Marks) -> Panel:
+    array, boxes = datapoint[row.name], marks.boxes
     zoom = Zoom.for_size(*array.shape[:2])
     picture = _picture(array, row, zoom)
-    over = partial(draw_boxes, zoom=zoom, boxes=boxes) if boxes else None
+    over = partial(marks.draw, zoom=zoom) if any(marks) else None
     if row.drawing == "ids":
         entries = keys.legend_entries(array, row, value_names(datapoint, row, names))
         key: Key | None = partial(keys.draw_legend, entries=entries)

@@ -76,6 +76,24 @@ class Sheet:
         patch.set_transform(IdentityTransform())
         self._figure.add_artist(patch)
 
+    def line(self, start: tuple[Pixels, Pixels], end: tuple[Pixels, Pixels], *, color: Color, width: float) -> None:
+        """A straight line with round ends, ``width`` pixels wide."""
+        from matplotlib.lines import Line2D
+        from matplotlib.transforms import IdentityTransform
+
+        drawn = Line2D((start[0], end[0]), (self.height - start[1], self.height - end[1]), color=color)
+        drawn.set(linewidth=width * 72 / _DPI, solid_capstyle="round", transform=IdentityTransform())
+        self._figure.add_artist(drawn)
+
+    def dot(self, x: Pixels, y: Pixels, *, radius: float, fill: Color | None, rim: Color) -> None:
+        """A disc about (x, y) with a rim of 1.5 pixels inside its edge; a ring where ``fill`` is None."""
+        from matplotlib.patches import Circle
+        from matplotlib.transforms import IdentityTransform
+
+        disc = Circle((x, self.height - y), radius - 0.75, facecolor=fill or "none", edgecolor=rim)
+        disc.set(linewidth=1.5 * 72 / _DPI, transform=IdentityTransform())
+        self._figure.add_artist(disc)
+
     def text(
         self,
         string: str,

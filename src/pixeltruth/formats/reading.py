@@ -25,6 +25,7 @@ from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError, NoViewpointError
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
+from pixeltruth.skeleton import Skeletons
 from pixeltruth.view import InstanceRow
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class Reader(ABC):
     def categories(self) -> Iterator[Mapping[str, Any]]:
         """What tells of category names: mappings with `category_id`, and `category` or `category_name`."""
         return (row.values for row in self.instances())
+
+    def skeletons(self) -> Skeletons:
+        """What keypoints of instances are called, joined and mirrored by, by the name of the skeleton."""
+        return {}
 
     def metadata(self) -> Mapping[str, Any]:
         """Facts about the datapoint that are neither maps nor trees: names, numbers, texts."""

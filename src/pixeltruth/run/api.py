@@ -33,6 +33,7 @@ def render(
     map_by: str | Iterable[str] = (),
     default_values: Mapping[str, Any] | None = None,
     labels: str | PathLike[str] | Iterable[LabelRule] | None = None,
+    skeletons: str | PathLike[str] | Mapping[str, Any] | None = None,
     setup: str | PathLike[str] | None = None,
     outputs: str | Iterable[str] | None = None,
     rgb: bool = True,
@@ -71,6 +72,8 @@ def render(
             ``material``, ``name``, any custom property or object attribute; a sequence, or one text with commas.
         default_values: Value of a `map_by` key for objects that lack it.
         labels: A label file (see `pixeltruth.labels`), or its rules.
+        skeletons: A skeleton file (see `pixeltruth.skeletonfile`), or skeletons by name;
+            ``coco_17`` is built in.
         setup: Your own Python file; its function ``setup(scene)`` is called on the opened scene, in Blender's process,
             which on Linux can write into the output folder only.
         outputs: Maps to write, as in `pixeltruth.modalities.TABLE`; ``default`` stands for the default ones. Columns of
@@ -116,6 +119,7 @@ def render(
             "map_by": map_by,
             "default_values": dict(default_values or {}),
             "labels": labels,
+            "skeletons": skeletons,
             "setup": setup,
             "outputs": outputs,
             "rgb": rgb,

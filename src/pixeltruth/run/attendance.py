@@ -102,7 +102,8 @@ class _Worker:
         """What the worker found in the scene, once it is planned."""
         for event in self._events():
             if event["event"] == "planned":
-                return Planned(event["blender"], tuple(ModalityEntry.model_validate(row) for row in event["rows"]))
+                rows = tuple(ModalityEntry.model_validate(row) for row in event["rows"])
+                return Planned(event["blender"], rows, tuple(event["skeletons"]))
         raise self.death()
 
     def render(self, rows: Sequence[ModalityEntry], done: Sequence[str]) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from pixeltruth.job import Job
 from pixeltruth.manifest import DatasetManifest, ModalityEntry
 from pixeltruth.modalities import TABLE
 from pixeltruth.provenance import entry_of
+from pixeltruth.skeleton import BUILT_IN, Skeleton
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Planned:
     Attributes:
         blender: Version of Blender.
         rows: The maps that the scene's views can hold.
+        skeletons: Names of the skeletons that its instances have.
     """
 
     blender: str
     rows: tuple[ModalityEntry, ...]
+    skeletons: tuple[str, ...] = ()
 
 
 def dataset_manifest(jobs: Sequence[Job], plans: Sequence[Planned], output: Path) -> DatasetManifest:
@@ -38,7 +41,15 @@ def dataset_manifest(jobs: Sequence[Job], plans: Sequence[Planned], output: Path
         jobs=tuple(entry_of(job, output) for job in jobs),
         modalities=_common_rows(jobs, plans),
         codec=jobs[0].codec,
+        skeletons=_skeletons(jobs, plans),
     )
+
+
+def _skeletons(jobs: Sequence[Job], plans: Sequence[Planned]) -> dict[str, Skeleton]:
+    """Those of the jobs, and of the built-in ones those that some instance has."""
+    used = {name for plan in plans for name in plan.skeletons}
+    given = dict(jobs[0].skeletons or {})
+    return given | {name: skeleton for name, skeleton in BUILT_IN.items() if name in used}
 
 
 def _common_rows(jobs: Sequence[Job], plans: Sequence[Planned]) -> tuple[ModalityEntry, ...]:

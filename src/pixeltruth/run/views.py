@@ -24,7 +24,8 @@ from pixeltruth.modalities import FRAME_OF
 from pixeltruth.raycast import Caster, Maker, maps_of
 from pixeltruth.run.instances import instance_table
 from pixeltruth.run.shot import Shot, Still
-from pixeltruth.view import InstanceRow, View
+from pixeltruth.sighting import sight
+from pixeltruth.view import InstanceRow, Keypoints, View
 
 Maps = Mapping[str, np.ndarray]
 
@@ -148,9 +149,24 @@ class ViewMaker:
         path = self.place.folder / folder / view_file(view.frame)
         path.parent.mkdir(parents=True, exist_ok=True)
         lighting = {LIGHTING: light} if light else {}
-        whole = View(view.viewpoint, self.rows, arrays, lighting, instances, metadata, masks)
+        whole = View(
+            view.viewpoint,
+            self.rows,
+            arrays,
+            lighting,
+            instances,
+            metadata,
+            amodal_masks=masks,
+            keypoints=self._keypoints(shot, view),
+        )
         native.write_view(path, whole, codec=self.job.codec)
         return path
+
+    def _keypoints(self, shot: Shot, view: PlannedView) -> tuple[Keypoints, ...] | None:
+        """What the view sees of keypoints; None where the scene has none at any frame."""
+        if not any(entry.keypoints for entry in self.manifest.instances):
+            return None
+        return sight(shot.caster.seen_from(view.viewpoint), shot.inventory.keypoints)
 
 
 def _other_time(other: tuple[Still, Correspondence], folder: str) -> OtherTime:

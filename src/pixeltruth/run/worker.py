@@ -134,7 +134,8 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
             plan = plan_scene(stage)
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / SCENE_FILE, plan.manifest)
-            emit(event="planned", blender=stage.blender, rows=[row.model_dump(mode="json") for row in plan.rows])
+            rows, skeletons = [row.model_dump(mode="json") for row in plan.rows], plan.manifest.skeletons
+            emit(event="planned", blender=stage.blender, rows=rows, skeletons=skeletons)
         compile_shading()
         kernels.wait()
         if stage.steps:

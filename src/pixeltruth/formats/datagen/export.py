@@ -9,7 +9,6 @@ the names of the parts below it (`human.head`); the tree of names has instances 
 
 import json
 import math
-import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,11 +27,14 @@ from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError, NoViewpointError
 from pixeltruth.export import Item, NoOptions, Target
+from pixeltruth.formats.datagen.export_keypoints import NAME as KEYPOINTS
+from pixeltruth.formats.datagen.export_keypoints import has_keypoints, write_keypoints
 from pixeltruth.formats.datagen.index import FRAMES
 from pixeltruth.formats.datagen.places import KEY_POINTS
 from pixeltruth.formats.exr.passes import BACKGROUND_DEPTH
 from pixeltruth.formats.folder_names import folder_names, plain
 from pixeltruth.formats.reading import NAME_KEYS
+from pixeltruth.tree import word
 from pixeltruth.view import InstanceRow
 
 _SENSOR_MM = 36.0
@@ -158,8 +160,8 @@ def _category(values: Mapping[str, Any]) -> str | None:
 
 def _word(name: str) -> str:
     """A name that can be an attribute, and is not read as a channel of a colour."""
-    word = re.sub(r"\W+", "_", name).strip("_")
-    return word if word and not word[0].isdigit() and word not in {"R", "G", "B"} else f"_{word}"
+    found = word(name)
+    return f"_{found}" if found in {"R", "G", "B"} else found
 
 
 def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:
@@ -176,6 +178,9 @@ def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:
         yield Item(folder / "normal_maps.exr", partial(_write_exr, first, _normals))
     if "instance" in names and colours.tree:
         yield Item(folder / "semantic_segmentation.png", partial(_write_segmentation, first, colours))
+    if has_keypoints(first):
+        moves = folder.parent.parent.name == "frames"
+        yield Item(folder / KEYPOINTS, lambda stream: write_keypoints(first, stream, moves=moves))
     try:
         yield _text(folder / "camera_metadata.json", camera_metadata(first.viewpoint, folder.name))
     except NoViewpointError:
@@ -275,4 +280,5 @@ def _write_text(text: str, stream: BinaryIO) -> None:
     stream.write(text.encode() + b"\n")
 
 
-TARGET = Target("datagen", plan, "Folders that the Datagen SDK loads: pictures, depth, normals, segmentation, cameras.")
+_DOC = "Folders that the Datagen SDK loads: pictures, depth, normals, segmentation, key points, cameras."
+TARGET = Target("datagen", plan, _DOC)

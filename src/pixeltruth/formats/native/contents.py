@@ -29,12 +29,14 @@ class Contents:
         places: Where every map lies, geometry sorted by name, then `lighting/<lighting>/<modality>` likewise; the
             error where that cannot be told.
         content: What is in the file, where it is no local one.
+        has_keypoints: Whether it holds keypoints.
     """
 
     stamp: Stamp
     lighting: tuple[str, ...]
     places: Mapping[str, Place | FormatError]
     content: bytes | None = None
+    has_keypoints: bool = False
 
     @classmethod
     def of(cls, path: Path, file: h5py.Group, *, content: bytes | None = None) -> "Contents":
@@ -56,7 +58,13 @@ class Contents:
             for name in elements.names(group)
         }
         places = {name: _place(path, name, held, size=size) for name, held in (geometry | lights).items()}
-        return cls(stamp, tuple(groups), places, content)
+        return cls(
+            stamp,
+            tuple(groups),
+            places,
+            content,
+            has_keypoints=layout.KEYPOINTS in every and layout.KEYPOINTS not in names,
+        )
 
     def read(self, path: Path, name: str) -> Chunk | None:
         """The bytes of a map; None where the file under this name is another by now.
@@ -78,9 +86,9 @@ class Contents:
 
 def _is_no_map(file: h5py.Group, name: str, *, newer: bool) -> bool:
     """Whether a name at the root is another element: one that we know, or a group that a newer version has."""
-    if name in layout.RESERVED and name != layout.AMODAL:
+    if name in layout.RESERVED and name not in layout.SINCE_1_1:
         return True
-    return (newer or name == layout.AMODAL) and elements.is_group(file, name)  # 1.0 let a map be called amodal
+    return (newer or name in layout.SINCE_1_1) and elements.is_group(file, name)
 
 
 def _stamp(status: os.stat_result) -> Stamp:

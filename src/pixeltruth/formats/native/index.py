@@ -11,13 +11,15 @@ from jaxtyping import Bool
 from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native.classes import Classes, classes_of, dotted, parts_under
-from pixeltruth.formats.native.layout import light_map
+from pixeltruth.formats.native.keypoint_table import tree_of
+from pixeltruth.formats.native.layout import KEYPOINTS, light_map
 from pixeltruth.formats.native.reader import ViewFile
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex, mask_of_name
 from pixeltruth.lazy import once
 from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
+from pixeltruth.skeleton import BUILT_IN, Skeletons
 from pixeltruth.view import InstanceRow
 
 Rows = Mapping[str, Modality]
@@ -33,6 +35,7 @@ class NativeReader(Reader):
         camera: Name of the camera.
         frame: Frame number.
         classes: Those of the scene's parts.
+        skeletons: Those of the dataset, by name.
     """
 
     def __init__(
@@ -44,9 +47,10 @@ class NativeReader(Reader):
         camera: str,
         frame: int,
         classes: Classes,
+        skeletons: Skeletons = BUILT_IN,
     ) -> None:
         self.path, self.lighting, self.camera, self.frame = path, lighting, camera, frame
-        self._all, self._classes = rows, classes
+        self._all, self._classes, self._skeletons = rows, classes, skeletons
         self._file = ViewFile(path)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -101,15 +105,21 @@ class NativeReader(Reader):
         """What the view file says: camera, frame, noise seed, device."""
         return dict(self._file.metadata)
 
+    def skeletons(self) -> Skeletons:
+        """Those of the dataset."""
+        return self._skeletons
+
     def extras(self) -> tuple[str, ...]:
-        """`classes`, where there is a map of parts."""
-        return ("classes",) if "part" in self._rows else ()
+        """`classes`, where there is a map of parts, and `keypoints`, where the scene has some."""
+        return ("classes",) * ("part" in self._rows) + (KEYPOINTS,) * (self._file.keypoints is not None)
 
     def extra(self, name: str) -> Any:
-        """For `classes` the dotted name of each id of the `part` map, the background's included."""
-        if name != "classes":
+        """The dotted name of each id of the `part` map, the background's included; the tree of keypoints."""
+        if name == "classes":
+            return {0: "background", **{id_: dotted(path) for id_, path in self._classes.items()}}
+        if name != KEYPOINTS or self._file.keypoints is None:
             raise KeyError(name)
-        return {0: "background", **{id_: dotted(path) for id_, path in self._classes.items()}}
+        return tree_of(self._file.keypoints, self._file.viewpoint, self._skeletons)
 
     def mask(self, name: str) -> Bool[np.ndarray, "h w"]:
         """The pixels of every visible instance of that name or category, or of a class of parts (``human.head``)."""
@@ -145,6 +155,7 @@ class _Views(Readers):
     lighting: tuple[str, ...]
     listed: Rows
     classes: Classes
+    skeletons: Skeletons
 
     def __len__(self) -> int:
         return len(self.frames) * max(1, len(self.lighting))
@@ -153,8 +164,15 @@ class _Views(Readers):
         view, light = divmod(index, max(1, len(self.lighting)))
         frame = self.frames[view]
         lighting = self.lighting[light] if self.lighting else None
-        path = self.path / view_file(frame)
-        return NativeReader(path, lighting, self.listed, camera=self.name, frame=frame, classes=self.classes)
+        return NativeReader(
+            self.path / view_file(frame),
+            lighting,
+            self.listed,
+            camera=self.name,
+            frame=frame,
+            classes=self.classes,
+            skeletons=self.skeletons,
+        )
 
 
 def recognise(folder: Path) -> bool:
@@ -172,7 +190,7 @@ def open_folder(folder: Path) -> FolderIndex:
     rows = {entry.name: entry.row for entry in manifest.modalities}
     folders = scene_folders(folder)
     begun = [path for path in folders if (path / SCENE_FILE).is_file()]
-    scenes = tuple(open_scene(path, rows) for path in begun)
+    scenes = tuple(open_scene(path, rows, manifest.skeletons) for path in begun)
     missing = tuple(path / SCENE_FILE for path in folders if path not in begun)
     return FolderIndex(folder, "native", scenes, manifest, missing)
 
@@ -188,12 +206,13 @@ def _number(folder: Path) -> tuple[int, str]:
     return (int(digits) if digits.isdecimal() else -1, folder.name)
 
 
-def open_scene(folder: Path, rows: Rows) -> SceneIndex:
+def open_scene(folder: Path, rows: Rows, skeletons: Skeletons) -> SceneIndex:
     """One scene of a dataset.
 
     Args:
         folder: Where its `scene.json` lies.
         rows: The rows of the dataset's modalities, by name.
+        skeletons: Those of the dataset, by name.
 
     Raises:
         FormatError: `scene.json` is missing or damaged.
@@ -205,7 +224,7 @@ def open_scene(folder: Path, rows: Rows) -> SceneIndex:
         on_disk = {path.name for path in home.iterdir()} if home.is_dir() else set()
         frames = tuple(frame for frame in entry.views if view_file(frame) in on_disk)
         missing = tuple(home / view_file(frame) for frame in entry.views if view_file(frame) not in on_disk)
-        views = _Views(home, entry.name, frames, manifest.lighting, rows, classes)
+        views = _Views(home, entry.name, frames, manifest.lighting, listed=rows, classes=classes, skeletons=skeletons)
         cameras.append(CameraIndex(home, entry.name, views, frames, manifest.lighting, entry.views, missing))
     name = " + ".join(source.name for source in manifest.sources)
     return SceneIndex(folder, name, tuple(cameras), manifest)

@@ -2,7 +2,8 @@
 
 Root: attributes `format` and `format_version`; group `viewpoint`; one dataset for each geometry map; the texts
 `instances.json`, `instances.csv` and `metadata.json`; group `lighting/<lighting>` with the maps of each lighting;
-group `amodal`, where the job asks for it, with the dataset `masks`.
+group `amodal`, where the job asks for it, with the dataset `masks`; group `keypoints`, where the scene has any, with
+the text `keypoints.json`.
 A map is called `depth`, or `lighting/<lighting>/rgb`.
 """
 
@@ -12,9 +13,13 @@ ELEMENT_VERSION = 1
 
 INSTANCES, INSTANCES_CSV, METADATA = "instances.json", "instances.csv", "metadata.json"
 TEXTS = (INSTANCES, INSTANCES_CSV, METADATA)
-VIEWPOINT, LIGHTING, AMODAL = "viewpoint", "lighting", "amodal"
+VIEWPOINT, LIGHTING, AMODAL, KEYPOINTS = "viewpoint", "lighting", "amodal", "keypoints"
 MASKS = "masks"
-RESERVED = (VIEWPOINT, LIGHTING, AMODAL, *TEXTS)
+KEYPOINT_TABLE = "keypoints.json"
+"""The one text in the group of keypoints."""
+SINCE_1_1 = (AMODAL, KEYPOINTS)
+"""Groups that 1.0 did not have: there a map might be called so."""
+RESERVED = (VIEWPOINT, LIGHTING, *SINCE_1_1, *TEXTS)
 """Names at the root that are no maps, so that no `map_by` key can have them."""
 
 LENS_MODEL = "pinhole"

@@ -12,14 +12,14 @@ from jaxtyping import Bool, UInt8
 
 from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.native import elements, instance_table, layout
+from pixeltruth.formats.native import elements, instance_table, keypoint_table, layout
 from pixeltruth.formats.native.contents import Contents
 from pixeltruth.formats.native.elements import Chunk, naming
 from pixeltruth.lazy import once
 from pixeltruth.manifest import FORMAT_VERSION, is_newer, strict_json
 from pixeltruth.masks import packed_size, placed, unpack
 from pixeltruth.remote import as_path, fetched
-from pixeltruth.view import Box, InstanceRow
+from pixeltruth.view import Box, InstanceRow, Keypoints
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,17 @@ class ViewFile:
                 raise ValueError("is not a JSON object")
         return metadata
 
+    @once
+    def keypoints(self) -> tuple[Keypoints, ...] | None:
+        """Those of every instance that has some, by ascending id; None where the scene has none at all."""
+        if not self._contents.has_keypoints:
+            return None
+        with self._open() as file, naming(self.path, layout.KEYPOINTS):
+            group = elements.member(file, layout.KEYPOINTS, h5py.Group)
+            text = elements.read_text(elements.member(group, layout.KEYPOINT_TABLE, h5py.Dataset))
+            newer = is_newer(elements.read_text_attribute(file, "format_version"))
+            return keypoint_table.from_json(text, newer=newer)
+
     def element(self, name: str) -> Element:
         """What the file says about a map; nothing is decompressed.
 
@@ -182,7 +193,14 @@ class ViewFile:
 
     def verify(self) -> None:
         """Raise FormatError unless every element can be read. Arrays are decompressed, not looked at."""
-        _ = self.viewpoint, self.instances, self.metadata, self._text(layout.INSTANCES_CSV), self._amodal_bits
+        _ = (
+            self.viewpoint,
+            self.instances,
+            self.metadata,
+            self.keypoints,
+            self._text(layout.INSTANCES_CSV),
+            self._amodal_bits,
+        )
         with self._open() as file:
             for name in self.names:
                 self._element(file, name)

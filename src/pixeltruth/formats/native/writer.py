@@ -10,12 +10,14 @@ import numpy as np
 from pixeltruth.atomic import atomic_write
 from pixeltruth.camera import Viewpoint
 from pixeltruth.formats.native import codec as chunks
-from pixeltruth.formats.native import elements, instance_table, layout
+from pixeltruth.formats.native import elements, instance_table, keypoint_table, layout
 from pixeltruth.formats.native.elements import Attribute, Chunk, naming
 from pixeltruth.manifest import FORMAT_VERSION, Codec
 from pixeltruth.masks import packed_size
 from pixeltruth.modalities import Modality
 from pixeltruth.view import View
+
+_KEYPOINT_TABLE = f"{layout.KEYPOINTS}/{layout.KEYPOINT_TABLE}"
 
 
 def write_view(path: Path, view: View, *, codec: Codec = "zstd") -> None:
@@ -31,7 +33,8 @@ def write_view(path: Path, view: View, *, codec: Codec = "zstd") -> None:
     Raises:
         FormatError: A map is not as its row says, a name cannot be stored, a value is not JSON, or the disk is full.
     """
-    parts = _maps(path, view, codec) | _amodal(path, view, codec) | _texts(path, view, codec)
+    parts = _maps(path, view, codec) | _amodal(path, view, codec)
+    parts |= _texts(path, view, codec) | _keypoints(path, view, codec)
     with naming(path, ""):
         image = _file_image(view, parts)
     with atomic_write(path) as stream:
@@ -89,6 +92,13 @@ def _texts(path: Path, view: View, codec: Codec) -> dict[str, Chunk]:
         return {name: elements.compress_text(text, codec) for name, text in texts}
 
 
+def _keypoints(path: Path, view: View, codec: Codec) -> dict[str, Chunk]:
+    if view.keypoints is None:
+        return {}
+    with naming(path, layout.KEYPOINTS):
+        return {_KEYPOINT_TABLE: elements.compress_text(keypoint_table.to_json(view.keypoints), codec)}
+
+
 def _file_image(view: View, parts: Mapping[str, Chunk]) -> bytes:
     """The bytes of the whole file. Built in memory, so that HDF5 never meets a full disk."""
     # The oldest release whose metadata is all checksummed and which indexes a single chunk without a tree.
@@ -96,13 +106,14 @@ def _file_image(view: View, parts: Mapping[str, Chunk]) -> bytes:
         elements.write_attributes(file, {"format": layout.FORMAT, "format_version": FORMAT_VERSION})
         _write_viewpoint(file, view.viewpoint)
         lightings = [f"{layout.LIGHTING}/{name}" for name in view.lighting]
-        for group in [layout.LIGHTING, *lightings] if lightings else []:
+        groups = [layout.LIGHTING, *lightings] if lightings else []
+        for group in [*groups, *([layout.KEYPOINTS] if view.keypoints is not None else [])]:
             elements.write_attributes(file.create_group(group), {"version": layout.ELEMENT_VERSION})
         if any(name.startswith(f"{layout.AMODAL}/") for name in parts):
             elements.write_attributes(file.create_group(layout.AMODAL), {"version": layout.ELEMENT_VERSION})
         for name, chunk in parts.items():
             attributes: dict[str, Attribute] = {"version": layout.ELEMENT_VERSION}
-            if name not in layout.TEXTS and not name.startswith(f"{layout.AMODAL}/"):
+            if not name.startswith((*layout.TEXTS, f"{layout.AMODAL}/", f"{layout.KEYPOINTS}/")):
                 attributes |= _row_attributes(view.rows[layout.split(name)[1]])
             elements.write_attributes(elements.write_chunk(file, name, chunk), attributes)
         file.flush()
