@@ -10,7 +10,10 @@ from pathlib import Path
 
 from pixeltruth.run.attendance import environment
 
-NAMES = ("caster", "instancing", "staging", "geometry", "amodal", "views", "light", "exactness", "reading", "datagen")
+NAMES = (
+    "caster", "instancing", "staging", "geometry", "motion", "amodal", "views", "light", "exactness", "reading",
+    "datagen",
+)  # fmt: skip
 BY_NAME_ONLY = ("rgb",)
 """Too long to be among all."""
 

@@ -5,6 +5,7 @@ The SDK needs an environment of its own; DATAGEN_PYTHON names its interpreter. T
 neither side has its texts at hand.
 """
 
+import gc
 import json
 import os
 import random
@@ -13,13 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pixeltruth
 from benchmarks.inputs import ROOT
-from benchmarks.measure import show, table
+from benchmarks.measure import Times, show, table
+from pixeltruth.datapoint import Datapoint
+from pixeltruth.formats.datagen import kept, texts
 
 DATA = Path(os.environ.get("PIXELTRUTH_DATA", ROOT.parent / "shared" / "data"))
 SAMPLES = {
@@ -36,36 +41,37 @@ OURS = (
     "rgb", "infrared", "category_id", "depth", "normals", "hdri_map", "environment", "classes", "keypoints",
     "actor_metadata", "viewpoint", "lights_metadata", "face_box", "datapoint_request",
 )  # fmt: skip
-DATAPOINTS, READ, ROUNDS, MANY = 120, 60, 3, 20_000
+DATAPOINTS, READ, ROUNDS, MANY = 120, 60, 5, 20_000
+ORDERS = ("in order", "at random")
 
 SDK = """
-import json, random, sys, time
+import gc, json, random, sys, time
 import datagen
-folder, names, read, rounds = sys.argv[1], sys.argv[2].split(","), int(sys.argv[3]), int(sys.argv[4])
+from datagen.modalities.textual.base.containers import modality_factory
+folder, names = sys.argv[1], sys.argv[2].split(",")
 
-def every(point):
-    for name in names:
-        try:
-            getattr(point, name)
-        except Exception:
-            pass  # absent: it raises for some, answers None for others
+def found(point, name):
+    try:
+        return getattr(point, name) is not None
+    except Exception:
+        return False  # absent: it raises for some, answers None for others
 
-def rate(points):
-    start, count = (time.perf_counter(), time.process_time()), 0
-    for point in points:
-        every(point)
-        count += 1
-    return [(time.perf_counter() - start[0]) / count, (time.process_time() - start[1]) / count]
+def every(points):
+    return [sum([found(point, name) for name in names]) for point in points]
 
-found = {"in order": [], "at random": []}
-for number in range(rounds):
+every(datagen.load(folder))  # it writes one file of key points for the two of older data, once
+for line in sys.stdin:
+    order, number, read = json.loads(line)
+    modality_factory.cache_clear()  # it keeps every text for ever
     dataset = datagen.load(folder)
-    points = (point for scene in dataset.scenes[: read] for point in scene)
-    found["in order"].append(rate(point for _, point in zip(range(read), points)))
-    dataset = datagen.load(folder)
-    order = random.Random(number).sample(range(len(dataset)), read)
-    found["at random"].append(rate(dataset[index] for index in order))
-print(json.dumps(found))
+    points = (point for scene in dataset.scenes for point in scene)
+    if order == "at random":
+        points = (dataset[index] for index in random.Random(number).sample(range(len(dataset)), read))
+    points = (point for _, point in zip(range(read), points))
+    gc.collect()
+    start = time.perf_counter(), time.process_time()
+    counts = every(points)
+    print(json.dumps([time.perf_counter() - start[0], time.process_time() - start[1], sum(counts)]), flush=True)
 """
 
 
@@ -94,67 +100,89 @@ def many_of(sample: Path, folder: Path) -> Path:
     return folder
 
 
+Taken = tuple[float, float, int]
+"""Seconds and CPU seconds of a round, and how many modalities it found."""
+Side = Callable[[str, int], Taken]
+
+
 def reading(title: str, folder: Path) -> Any:
-    """A table of the time each side takes for a datapoint, in order and at random."""
-    times = {
-        "stored, ours": own_rates(folder, lambda point: touch(point.stored, THEIRS)),
-        "by our conventions": own_rates(folder, lambda point: touch(point, OURS)),
-    }
-    sdk = sdk_rates(folder)
-    made = table(f"{title}: ms a datapoint, all modalities", "", "in order", "CPU", "at random", "CPU", "SDK / ours")
-    for name, found in ({} if sdk is None else {"the SDK": sdk} | times).items() or times.items():
-        cells = [f"{1e3 * min(kind):.2f}" for order in found.values() for kind in zip(*order, strict=True)]
-        ratio = "" if sdk is None or found is sdk else " / ".join(
-            f"{min(sdk[order])[0] / min(found[order])[0]:.1f}" for order in found
-        )  # fmt: skip
-        made.add_row(name, *cells, ratio)
-    if sdk is None:
+    """A table of the time each side takes for a datapoint, in order and at random; the sides take turns."""
+    with sdk(folder) as asked:
+        sides: dict[str, Side] = {} if asked is None else {"the SDK": asked}
+        sides["stored, ours"] = partial(own, folder, every=as_stored)
+        sides["conventions"] = partial(own, folder, every=by_our_conventions)
+        taken = {
+            order: [{name: side(order, number) for name, side in sides.items()} for number in range(ROUNDS)]
+            for order in ORDERS
+        }
+    made = table(f"{title}, every modality: CPU ms a datapoint (least of {ROUNDS}), SDK over ours (least / median)", "",
+                 "modalities", *(f"{order}{kind}" for order in ORDERS for kind in ("", ", ratio")))  # fmt: skip
+    for name in sides:
+        counts = [of[name][2] / READ for rounds in taken.values() for of in rounds]
+        cells = [f"{sum(counts) / len(counts):.1f}"]
+        for rounds in taken.values():
+            mine, theirs = (Times(tuple(of.get(side, of[name])[1] for of in rounds)) for side in (name, "the SDK"))
+            cells += [f"{1e3 * mine.least / READ:.2f}", "" if name == "the SDK" or asked is None else theirs.over(mine)]
+        made.add_row(name, *cells)
+    if asked is None:
         made.caption = "DATAGEN_PYTHON names no interpreter of the SDK"
     return made
 
 
-def touch(view: Any, names: Iterable[str]) -> None:
+def own(folder: Path, order: str, number: int, *, every: Callable[[Datapoint], int]) -> Taken:
+    """A round of ours, with nothing left of earlier ones."""
+    texts._tree.cache_clear()
+    texts._camera.cache_clear()
+    kept.forget()
+    dataset = pixeltruth.load(folder)
+    indices = range(READ) if order == "in order" else random.Random(number).sample(range(len(dataset)), READ)
+    gc.collect()
+    start = time.perf_counter(), time.process_time()
+    count = sum([every(dataset[index]) for index in indices])
+    return time.perf_counter() - start[0], time.process_time() - start[1], count
+
+
+def as_stored(point: Datapoint) -> int:
+    """Read what the SDK answers; how much that is."""
+    return touch(point.stored, THEIRS)
+
+
+def by_our_conventions(point: Datapoint) -> int:
+    """Read the same as we understand it; how much that is."""
+    return touch(point, OURS)
+
+
+def touch(view: Any, names: Iterable[str]) -> int:
     """Read everything of a view that it has."""
     there = set(dir(view))
-    for name in names:
-        if name in there:
-            getattr(view, name)
+    return len([getattr(view, name) for name in names if name in there])
 
 
-def own_rates(folder: Path, every: Callable[[Any], None]) -> dict[str, list[tuple[float, float]]]:
-    """Seconds and CPU seconds a datapoint, for each round."""
-    found: dict[str, list[tuple[float, float]]] = {"in order": [], "at random": []}
-    for number in range(ROUNDS):
-        for order in found:
-            forget()
-            dataset = pixeltruth.load(folder)
-            indices = range(READ) if order == "in order" else random.Random(number).sample(range(len(dataset)), READ)
-            start = time.perf_counter(), time.process_time()
-            for index in indices:
-                every(dataset[index])
-            found[order].append(((time.perf_counter() - start[0]) / READ, (time.process_time() - start[1]) / READ))
-    return found
-
-
-def forget() -> None:
-    """Drop the trees that earlier rounds parsed."""
-    from pixeltruth.formats.datagen import texts
-
-    texts._tree.cache_clear()
-
-
-def sdk_rates(folder: Path) -> dict[str, list[tuple[float, float]]] | None:
-    """The same of the real SDK, in its own interpreter; None where there is none."""
+@contextmanager
+def sdk(folder: Path) -> Iterator[Side | None]:
+    """What runs a round of the real SDK, in its own interpreter; None where there is none."""
     python = os.environ.get("DATAGEN_PYTHON")
     if not python:
-        return None
-    arguments = [str(folder), ",".join(THEIRS), str(READ), str(ROUNDS)]
+        yield None
+        return
     environment = os.environ | {"OPENCV_IO_ENABLE_OPENEXR": "1"}
-    ran = subprocess.run([python, "-W", "ignore", "-c", SDK, *arguments], capture_output=True, text=True,
-                         check=False, env=environment)  # fmt: skip
-    if ran.returncode:
-        sys.exit(f"the SDK failed:\n{ran.stderr[-2000:]}")
-    return json.loads(ran.stdout.splitlines()[-1])
+    command = [python, "-W", "ignore", "-c", SDK, str(folder), ",".join(THEIRS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True, env=environment) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        ask, answer = process.stdin, process.stdout
+
+        def round_(order: str, number: int) -> Taken:
+            print(json.dumps([order, number, READ]), file=ask, flush=True)
+            line = next((line for line in answer if line.startswith("[")), None)  # it warns on standard output
+            if line is None:
+                sys.exit("the SDK failed")
+            seconds, cpu, count = json.loads(line)
+            return seconds, cpu, count
+
+        yield round_
+        ask.close()
 
 
 def opening(folder: Path) -> Any:

@@ -8,10 +8,12 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -42,6 +44,7 @@ MAPS = ("rgb", "depth", "normals", "instance", "flow")
 FLOW = Modality("flow", "float32", 2, "pixels", "", 0, "rays", "color", default=True, doc="Of a camera that moves.")
 STEP = 0.02  # metres that the camera moves between two frames
 MANY, CAMERAS = 20_000, 10
+STEPS = 20_000_000
 
 
 def main() -> None:
@@ -182,28 +185,58 @@ def _take(path: Path) -> None:
     _shared.append(load(path))
 
 
-def _epoch(order: Sequence[int]) -> int:
-    return _read_ours(_shared[0], order)
+def _epoch(order: Sequence[int]) -> float:
+    """CPU seconds of reading these samples."""
+    start = time.process_time()
+    _read_ours(_shared[0], order)
+    return time.process_time() - start
+
+
+def _count(steps: int) -> float:
+    """CPU seconds of counting, which needs nothing but a core."""
+    start = time.process_time()
+    total = 0
+    for step in range(steps):
+        total += step
+    return time.process_time() - start
 
 
 def _workers(dataset: Dataset) -> None:
-    """One process that reads everything against two that read a half each, all of them warm."""
+    """One process that does everything against two that do a half each, all of them warm.
+
+    Counting says how much of a second core this machine has left; CPU seconds say what a second process itself costs.
+    """
     order = list(range(SAMPLES)) * 3
     random.Random(1).shuffle(order)
+    shares: dict[str, tuple[Callable[[Any], float], list[Any], list[Any]]] = {
+        f"{len(order)} samples": (_epoch, [order], [order[::2], order[1::2]]),
+        "counting alone": (_count, [STEPS], [STEPS // 2] * 2),
+    }
+    rows = table(
+        f"reading: worker processes on {os.cpu_count()} cores", "", "one", "two", "one over two", "CPU, two over one",
+        "required",
+    )  # fmt: skip
     with (
         ProcessPoolExecutor(1, initializer=_take, initargs=(dataset.path,)) as one,
         ProcessPoolExecutor(2, initializer=_take, initargs=(dataset.path,)) as two,
     ):
-        halves = [order[::2], order[1::2]]
-        times = take_turns(
-            {"one": lambda: list(one.map(_epoch, [order])), "two": lambda: list(two.map(_epoch, halves))},
-            repeats=REPEATS,
-        )
-    rows = table(f"reading: worker processes on {os.cpu_count()} cores", "", "one", "two", "one over two", "required")
-    rows.add_row(
-        f"{len(order)} samples", str(times["one"]), str(times["two"]), times["one"].over(times["two"]), ">= 1.6"
-    )
+        for name, (work, whole, halves) in shares.items():
+            cpu: dict[str, list[float]] = {"one": [], "two": []}
+            turns = {
+                "one": partial(_shared_out, one, work, whole, spent=cpu["one"]),
+                "two": partial(_shared_out, two, work, halves, spent=cpu["two"]),
+            }
+            times = take_turns(turns, repeats=REPEATS)
+            spent = {kind: Times(tuple(taken[1:])) for kind, taken in cpu.items()}
+            cells = [str(times["one"]), str(times["two"]), times["one"].over(times["two"])]
+            rows.add_row(name, *cells, spent["two"].over(spent["one"]), ">= 1.6" if work is _epoch else "")
     show(rows)
+
+
+def _shared_out(
+    pool: ProcessPoolExecutor, work: Callable[[Any], float], shares: Sequence[Any], *, spent: list[float]
+) -> None:
+    spent.append(sum(pool.map(work, shares)))
 
 
 def _opening(folder: Path) -> None:

@@ -26,7 +26,7 @@ def run(name, folder):
 
 
 def test_every_example_is_short_and_says_how_to_run_it():
-    assert [path.name[:3] for path in EXAMPLES] == ["01_", "02_", "03_", "04_", "05_"]  # 05: test_torch.py
+    assert [path.name[:3] for path in EXAMPLES] == ["01_", "02_", "03_", "04_", "05_", "06_"]  # 05: test_torch.py
     for path in EXAMPLES:
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 60, path.name
@@ -91,4 +91,14 @@ def test_many_scenes(tmp_path):
         for frame, row in zip(camera.frames, rows, strict=True):
             assert f"scene_00001 {camera.name} {frame} mug at rows from {row}\n" in said
     assert said.endswith(f"{len(moving) + 1} views, 0 missing\n")
+    assert pixeltruth.check(tmp_path / "dataset") == []
+
+
+def test_flow(tmp_path):
+    said = run("06", tmp_path)
+    shares = [(float(share), float(gap)) for share, gap in re.findall(r": (\S+)% of .* within (\S+) px", said)]
+    assert len(shares) == 2
+    assert all(share > 95 and gap < 0.05 for share, gap in shares)
+    dataset = pixeltruth.load(tmp_path / "dataset")
+    assert [view.metadata["frame"] for view in dataset] == [1, 2, 3]
     assert pixeltruth.check(tmp_path / "dataset") == []

@@ -45,7 +45,7 @@ def test_place_and_device_make_no_difference(scene: Path) -> None:
 
 def test_everything_else_makes_one(scene: Path) -> None:
     old = entry_of(full(scene), scene.parent)
-    assert set(Job.model_fields) - set(old) == {"output", "camera_names"}
+    assert set(Job.model_fields) - set(old) == {"output", "camera_names", "flow_step"}
     for key in set(old) - {"scene", "setup", "device"}:
         assert difference([old], [{**old, key: "something else"}]).startswith(key), key
     scene.write_bytes(b"BLENDER, changed")

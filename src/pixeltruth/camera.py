@@ -87,6 +87,10 @@ def _centres(first: int, last: int, subdivide: int) -> Float64[np.ndarray, " n"]
     return first - 0.5 + (np.arange((last - first) * subdivide) + 0.5) / subdivide
 
 
+_ROUNDING = 1e-6 + 1e-5 * np.eye(3)
+"""How far the product of a rotation and its inverse may be from one."""
+
+
 def rigid(pose: np.ndarray) -> Float64[np.ndarray, "4 4"]:
     """A copy of a pose, once it is known to be a rotation and a translation.
 
@@ -99,7 +103,7 @@ def rigid(pose: np.ndarray) -> Float64[np.ndarray, "4 4"]:
     if not np.isfinite(matrix).all():
         raise JobError(f"pose is not finite: {matrix.tolist()}")
     rotation = matrix[:3, :3]
-    orthonormal = np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6) and np.linalg.det(rotation) > 0
+    orthonormal = bool((np.abs(rotation @ rotation.T - np.eye(3)) <= _ROUNDING).all()) and np.linalg.det(rotation) > 0
     if not (orthonormal and np.array_equal(matrix[3], [0, 0, 0, 1])):
         raise JobError(f"pose is not a rigid transform: {matrix.tolist()}")
     return matrix

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from pixeltruth import cli_export, cli_loose, options
+from pixeltruth.cli_export import Location
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-Output = Annotated[Path, Parameter(alias="-o")]
+Output = Annotated[Path, Parameter(alias="-o", converter=cli_export.written)]
 _Texts = tuple[str, ...]
 _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
@@ -179,11 +180,11 @@ def _only(paths: Sequence[Path]) -> Path:
 
 
 @app.command
-def info(dataset: Path, /) -> None:
+def info(dataset: Location, /) -> None:
     """Say what is in a dataset.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
     """
     from pixeltruth.dataset import load
 
@@ -217,11 +218,11 @@ def facts(summary: "Summary") -> dict[str, str]:
 
 
 @app.command
-def check(dataset: Path, /) -> int:
+def check(dataset: Location, /) -> int:
     """Hold every view of a dataset against the laws it must obey; exit code 1 where one is broken.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
     """
     from pixeltruth.check import check as problems_of
 
@@ -240,18 +241,19 @@ def check(dataset: Path, /) -> int:
 
 
 @app.command
-def preview(dataset: Path, /, *, output: Output | None = None) -> None:
+def preview(dataset: Location, /, *, output: Output | None = None) -> None:
     """Draw a picture of a dataset: RGB with boxes, depth, normals, instances, categories. Prints its path.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
         output: The PNG file to write. Without it, `preview.png` in the dataset's folder, if a render of ours made it.
     """
     from pixeltruth.dataset import load
     from pixeltruth.figures import preview as draw
+    from pixeltruth.remote import UrlPath
 
     shown = load(dataset)
-    if output is None and shown.manifest is None:
+    if output is None and (shown.manifest is None or isinstance(dataset, UrlPath)):
         raise JobError(f"{dataset} is not ours to write into; pass --output FILE.png")
     path = dataset / "preview.png" if output is None else output
     named = {"material": _material_names(shown), "category_id": _category_names(shown)}
@@ -277,7 +279,7 @@ def _material_names(dataset: "Dataset") -> dict[int, str]:
 
 
 @app.command
-def tracks(dataset: Path, output: Path, /) -> None:
+def tracks(dataset: Location, output: Path, /) -> None:
     """Write every instance at every frame as one table: ids, names, boxes, visibility, poses. Prints its path.
 
     What there is depends on what was rendered: `--outputs default,amodal,box3d` has all of it.

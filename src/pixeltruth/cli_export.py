@@ -1,10 +1,11 @@
 """The command ``pixeltruth export``: one function per layout, which takes the options of its target."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter, Token
 
 app = App(
     name="export",
@@ -13,6 +14,28 @@ app = App(
     The same command again writes only the files that are missing. Prints the folder.
     """,
 )
+
+
+def _located(_: Any, tokens: Sequence[Token]) -> Path:
+    from pixeltruth.remote import as_path
+
+    return as_path(tokens[0].value)
+
+
+def written(_: Any, tokens: Sequence[Token]) -> Path:
+    """The path of a file or folder to write, of its text.
+
+    Raises:
+        JobError: It is a URL.
+    """
+    from pixeltruth.remote import local_path
+
+    return local_path(tokens[0].value)
+
+
+Location = Annotated[Path, Parameter(converter=_located)]
+"""What is read: a path or a URL."""
+Target = Annotated[Path, Parameter(converter=written)]
 
 
 def _export(target: str, dataset: Path, output: Path, **options: Any) -> None:
@@ -26,13 +49,13 @@ def _export(target: str, dataset: Path, output: Path, **options: Any) -> None:
 
 
 @app.command
-def blenderproc(dataset: Path, output: Path, /, *, workers: int | None = None) -> None:
+def blenderproc(dataset: Location, output: Target, /, *, workers: int | None = None) -> None:
     """Write BlenderProc's files: one HDF5 file per datapoint, number i of the dataset as `<i>.hdf5`.
 
     Poses and intrinsics, which its files have no place for, are left behind.
 
     Args:
-        dataset: Folder of the dataset.
+        dataset: Folder of the dataset, or its URL.
         output: Folder to write into; made where it does not exist.
         workers: How many files are made at once; as many as there are cores by default, at most 8.
     """
@@ -40,13 +63,13 @@ def blenderproc(dataset: Path, output: Path, /, *, workers: int | None = None) -
 
 
 @app.command
-def datagen(dataset: Path, output: Path, /, *, workers: int | None = None) -> None:
+def datagen(dataset: Location, output: Target, /, *, workers: int | None = None) -> None:
     """Write folders that the Datagen SDK loads: pictures, depth, normals, segmentation, cameras.
 
     Maps that its layout has no place for (material ids, maps of keys, antialiased maps) are left behind.
 
     Args:
-        dataset: Folder of the dataset.
+        dataset: Folder of the dataset, or its URL.
         output: Folder to write into; made where it does not exist.
         workers: How many files are made at once; as many as there are cores by default, at most 8.
     """
@@ -55,8 +78,8 @@ def datagen(dataset: Path, output: Path, /, *, workers: int | None = None) -> No
 
 @app.command
 def exr(
-    dataset: Path,
-    output: Path,
+    dataset: Location,
+    output: Target,
     /,
     *,
     layout: Literal["layers", "passes"] | None = None,
@@ -67,7 +90,7 @@ def exr(
     """Write EXR files under Blender's names of passes: a layer for each map, labels exact.
 
     Args:
-        dataset: Folder of the dataset.
+        dataset: Folder of the dataset, or its URL.
         output: Folder to write into; made where it does not exist.
         layout: `layers`, the default, is one file for each view; `passes` is one for each pass of it.
         precision: `float`, the default, or `half`, which rounds measures to 11 bits; ids are exact in either.

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from pixeltruth.cli_export import Location
+
 Output = Annotated[Path, Parameter(alias="-o")]
 
 
@@ -14,11 +16,11 @@ def _say(text: object) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def boxes(file: Path, /, *, channel: str | None = None) -> None:
+def boxes(file: Location, /, *, channel: str | None = None) -> None:
     """Print `index xmin xmax ymin ymax` of each object of an index map, in pixels; index 0 is background.
 
     Args:
-        file: An EXR file, as Blender's Object Index pass is saved.
+        file: An EXR file, as Blender's Object Index pass is saved, or its URL.
         channel: The channel, by name or by the end of its name. Without it, the index pass, or the only channel.
     """
     from pixeltruth.formats.exr.loose import boxes_of, index_map
@@ -30,7 +32,7 @@ def boxes(file: Path, /, *, channel: str | None = None) -> None:
 
 
 def figure(
-    file: Path,
+    file: Location,
     /,
     *,
     output: Output,
@@ -41,7 +43,7 @@ def figure(
     """Draw one map of an EXR file: an index map with boxes, depth with a colour bar, or the picture. Prints its path.
 
     Args:
-        file: The EXR file.
+        file: The EXR file, or its URL.
         output: The PNG file to write.
         channel: The channel, by name or by the end of its name. Without it, the index, the depth or the picture.
         kind: What the channel is, where its name, the file's and the folder's do not tell.

@@ -197,7 +197,7 @@ class Datapoint:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # copy and pickle ask for these before there is anything to look in
             raise AttributeError(name)
-        if name not in self._found and name not in self._names():
+        if name not in self._found and name not in self._reader.rows() and name not in self._reader.extras():
             raise AttributeError(self._absent(name))
         return self[name]
 

@@ -4,26 +4,25 @@ No array file is opened before it is looked into, and none stays open. So a data
 pickled, and serves several processes at once.
 """
 
-import gc
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 
 from pixeltruth.categories import agreed, called
+from pixeltruth.collector import collection_paused
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.formats import open_folder
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
 from pixeltruth.lazy import once
-from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
 from pixeltruth.selection import Group, assigned, entries, matching, part
 
 if TYPE_CHECKING:
+    from pixeltruth.manifest import DatasetManifest, SceneManifest
     from pixeltruth.statistics import Statistics
     from pixeltruth.summary import Summary
     from pixeltruth.table import Rows
@@ -44,20 +43,8 @@ def load(*folders: Path | str) -> "Dataset":
         FormatError: A folder holds no dataset, or what tells of its content is damaged.
         MissingExtraError: What reads a URL is not installed.
     """
-    with _collection_paused():
+    with collection_paused():
         return Dataset(tuple(open_folder(as_path(folder)) for folder in folders))
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Hold back Python's search for unreachable objects, which would cost as much as making the index does."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
 
 
 class _Datapoints(Sequence[Datapoint]):
@@ -191,7 +178,7 @@ class Dataset(_Joined):
         return self._only().path
 
     @property
-    def manifest(self) -> DatasetManifest | None:
+    def manifest(self) -> "DatasetManifest | None":
         """What `dataset.json` of our own layout says: jobs, seed, modalities, versions; None in others.
 
         Raises:

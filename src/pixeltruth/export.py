@@ -19,6 +19,7 @@ from pixeltruth.errors import FormatError, JobError
 from pixeltruth.manifest import strict_json
 from pixeltruth.provenance import differences
 from pixeltruth.records import Record, build
+from pixeltruth.remote import local_path
 from pixeltruth.run.progress import Progress
 
 RECORD = ".pixeltruth-export.json"
@@ -104,7 +105,7 @@ def export_dataset(
             folder holds something else. Nothing is written.
         FormatError: A file of the dataset cannot be read, or the folder not be written.
     """
-    known = targets()
+    known, folder = targets(), local_path(output)
     if target not in known:
         raise JobError(f"export: unknown format {target!r}; known: {', '.join(known)}")
     if workers is not None and workers < 1:
@@ -119,7 +120,6 @@ def export_dataset(
         "options": chosen.model_dump(mode="json"),
         "dataset": identity(dataset),
     }
-    folder = Path(output)
     with _claimed(folder, record), Progress(shown=progress, doing="exporting", counted="files") as bar:
         _write(items, folder, bar, workers=workers or min(_MAX_WORKERS, os.cpu_count() or 1))
     return [folder / item.path for item in items]

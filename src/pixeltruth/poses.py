@@ -1,5 +1,8 @@
 """A camera file is text or JSON; either becomes a tuple of `CameraPose`.
 
+Each is a camera of its own, or with ``--as-sequence`` all of them are one that moves, named like the first: the first
+pose is that of the first rendered frame, the second that of the second.
+
 Text, one camera a line, as Blender states a camera's location and rotation (world z up; a camera that is not
 turned looks along -z with y up). ``#`` begins a comment; blank lines are skipped:
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from pixeltruth.errors import FormatError, MissingDriverError, MissingExtraError
+from pixeltruth.errors import FormatError, JobError, MissingDriverError, MissingExtraError
 
 _LOCAL = ("file", "local")
 _REFUSED = "is behind a URL, and this works with local files only; copy it first"
@@ -179,6 +179,18 @@ def as_path(name: Path | str) -> Path:
     return Path(unquote(local))
 
 
+def local_path(name: Path | str | os.PathLike[str]) -> Path:
+    """The path of a file or folder to write.
+
+    Raises:
+        JobError: It is behind a URL.
+    """
+    path = as_path(name if isinstance(name, str) else Path(name) if not isinstance(name, Path) else name)
+    if isinstance(path, UrlPath):
+        raise JobError(f"{path} is a URL; only local files can be written: name a folder on this machine")
+    return path
+
+
 @contextmanager
 def local_copy(path: Path) -> Iterator[Path]:
     """A file for a library that reads nothing but local files: the file itself, or a copy that is then removed."""
@@ -189,6 +201,38 @@ def local_copy(path: Path) -> Iterator[Path]:
         copy = Path(folder) / path.name
         copy.write_bytes(path.read_bytes())
         yield copy
+
+
+def content(path: Path | str, most: int | None = None) -> bytes:
+    """The content of a file, for half the system calls of `Path.read_bytes`: of small files these are most of the time.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
+
+    Raises:
+        FormatError: It has more.
+        OSError: As `Path.read_bytes`.
+    """
+    if isinstance(path, UrlPath):
+        _check_size(path, path.stat().st_size if most else 0, most)
+        return path.read_bytes()
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        size = os.fstat(file).st_size
+        _check_size(path, size, most)
+        parts = [os.read(file, size + 1)]
+        if len(parts[0]) != size:  # it changes, or is larger than one call reads
+            while part := os.read(file, 1 << 24):
+                parts.append(part)
+    finally:
+        os.close(file)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_size(path: Path | str, size: int, most: int | None) -> None:
+    if most is not None and size > most:
+        raise FormatError(path, f"is larger than {most >> 30} GiB")
 
 
 def fetched(path: Path) -> bytes | None:

@@ -30,7 +30,11 @@ class Tree(Mapping[str, Any]):
     _children: dict[str, Any]
 
     def __init__(self, children: Mapping[str, Any]) -> None:
-        object.__setattr__(self, "_children", {str(name): _frozen(value) for name, value in children.items()})
+        frozen = {
+            name if type(name) is str else str(name): value if type(value) in _FROZEN else _frozen(value)
+            for name, value in children.items()
+        }
+        object.__setattr__(self, "_children", frozen)
 
     def __getitem__(self, name: object) -> Any:
         if not isinstance(name, str):
@@ -125,14 +129,20 @@ class Tree(Mapping[str, Any]):
         return "\n".join(["Tree:", *_lines(self, "  ")])
 
 
+_FROZEN = frozenset({float, int, str, bool, type(None), Tree})
+"""Types of nearly all values, which need not be looked at any closer."""
+
+
 def _frozen(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        if value.flags.writeable:
+            value = value.view()
+            value.setflags(write=False)
+        return value
     if isinstance(value, Mapping) and not isinstance(value, Tree):
         return Tree(value)
     if isinstance(value, list | tuple):
-        return tuple(_frozen(item) for item in value)
-    if isinstance(value, np.ndarray) and value.flags.writeable:
-        value = value.view()
-        value.setflags(write=False)
+        return tuple(item if type(item) in _FROZEN else _frozen(item) for item in value)
     return value
 
 

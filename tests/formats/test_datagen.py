@@ -55,7 +55,7 @@ class TestMaps:
     def test_every_sentinel_is_no_hit(self, sentinel):
         from pixeltruth.formats.datagen.maps import depth
 
-        stored = np.full((2, 2, 3), sentinel, np.float32)
+        stored = np.full((2, 2), sentinel, np.float32)
         stored[0, 0] = 1.25
         assert depth(stored).tolist() == [[1.25, np.inf], [np.inf, np.inf]]
 
@@ -145,7 +145,7 @@ class TestNormalsOfNewerFiles:
         stored[2, 3] = [0.5, 0.5, 0.9]  # two surfaces within the pixel
         hits = np.ones((5, 5), dtype=bool)
         hits[:, 0] = False
-        return lambda mask=hits: normals(stored, mask)
+        return lambda mask=hits: normals(list(np.moveaxis(stored, -1, 0)), mask)
 
     def test_a_mixture_with_the_background_is_nan(self, decoded):
         assert np.isnan(decoded()[:, 1]).all()

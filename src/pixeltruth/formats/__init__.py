@@ -1,14 +1,11 @@
 """The layouts that datasets are read from, one folder or module each, found through one table."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.blenderproc import index as blenderproc_index
-from pixeltruth.formats.datagen import index as datagen_index
-from pixeltruth.formats.exr import index as exr_index
-from pixeltruth.formats.native import index as native_index
 from pixeltruth.formats.reading import FolderIndex
 from pixeltruth.remote import UrlPath
 
@@ -18,28 +15,36 @@ class Layout:
     """A way in which a dataset lies on disk.
 
     Attributes:
-        name: What it is called.
-        recognise: Whether a folder holds such a dataset; looks at file names only.
-        open_folder: Its index.
+        name: What it is called, and its folder here; the module `index` in it is imported when it is first used.
         doc: What such a folder holds, for the error where nothing is recognised.
     """
 
     name: str
-    recognise: Callable[[Path], bool]
-    open_folder: Callable[[Path], FolderIndex]
     doc: str
+
+    def recognise(self, folder: Path) -> bool:
+        """Whether a folder holds such a dataset; looks at file names only."""
+        return bool(self._index.recognise(folder))
+
+    def open_folder(self, folder: Path) -> FolderIndex:
+        """Its index.
+
+        Raises:
+            FormatError: What tells of its content is damaged.
+        """
+        found: FolderIndex = self._index.open_folder(folder)
+        return found
+
+    @property
+    def _index(self) -> Any:
+        return import_module(f"{__name__}.{self.name}.index")
 
 
 LAYOUTS = (
-    Layout("native", native_index.recognise, native_index.open_folder, "dataset.json"),
-    Layout("blenderproc", blenderproc_index.recognise, blenderproc_index.open_folder, "<frame>.hdf5 of BlenderProc"),
-    Layout(
-        "datagen",
-        datagen_index.recognise,
-        datagen_index.open_folder,
-        "folder scene_*, environment_* or datapoint_*",
-    ),
-    Layout(exr_index.LAYOUT, exr_index.recognise, exr_index.open_folder, "EXR files"),
+    Layout("native", "dataset.json"),
+    Layout("blenderproc", "<frame>.hdf5 of BlenderProc"),
+    Layout("datagen", "folder scene_*, environment_* or datapoint_*"),
+    Layout("exr", "EXR files"),
 )
 """In the order in which a folder is tried: EXR files are the last, since other layouts hold some too."""
 

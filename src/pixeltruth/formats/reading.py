@@ -16,17 +16,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from jaxtyping import Bool
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError, NoViewpointError
-from pixeltruth.manifest import DatasetManifest, SceneManifest
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
 from pixeltruth.view import InstanceRow
+
+if TYPE_CHECKING:
+    from pixeltruth.manifest import DatasetManifest, SceneManifest  # only our own layout needs them
 
 
 class Reader(ABC):
@@ -209,7 +211,7 @@ class SceneIndex:
     path: Path
     name: str
     cameras: tuple[CameraIndex, ...]
-    manifest: SceneManifest | None = None
+    manifest: "SceneManifest | None" = None
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,6 @@ class FolderIndex:
     path: Path
     layout: str
     scenes: tuple[SceneIndex, ...]
-    manifest: DatasetManifest | None = None
+    manifest: "DatasetManifest | None" = None
     missing: tuple[Path, ...] = ()
     problems: tuple[Problem, ...] = field(default=())

@@ -6,6 +6,9 @@ python -m pixeltruth.run.warm
 import numpy as np
 
 from pixeltruth.camera import Lens, Viewpoint
+from pixeltruth.correspondence import Correspondence
+from pixeltruth.flow import OtherTime, flow_maps
+from pixeltruth.modalities import FLOWS
 from pixeltruth.raycast import MAKERS, Caster, Hits, Seen
 from pixeltruth.snapshot import Mesh, Snapshot
 from pixeltruth.trace import MISS
@@ -22,6 +25,14 @@ def compile_shading() -> None:
     seen, size = _one_triangle(), (4, 4)
     nothing = np.full(size, np.inf), np.full(size, MISS), np.zeros(size, dtype=np.uint32), np.zeros((*size, 2))
     MAKERS["normals"](seen, Hits(seen.viewpoint.lens.rays(), *nothing))
+
+
+def compile_carrying() -> None:
+    """The same for flow; needs the kernels of `trace`."""
+    seen, names = _one_triangle(), FLOWS["forward"]
+    same = OtherTime(seen.caster, seen.viewpoint, Correspondence(np.zeros(1, dtype=np.int64), np.zeros(1, np.uint8)))
+    hits = seen.trace(seen.viewpoint.lens.rays())
+    flow_maps(seen, hits, way="forward", other=same, outputs=(names.flow, names.valid))
 
 
 def _one_triangle() -> Seen:

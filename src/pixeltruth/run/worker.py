@@ -125,7 +125,7 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
         from pixeltruth.blender.census import plan_scene  # Blender is loaded in this process only
         from pixeltruth.blender.stage import set_stage
         from pixeltruth.run.views import Place
-        from pixeltruth.run.warm import compile_shading
+        from pixeltruth.run.warm import compile_carrying, compile_shading
 
         stage = set_stage(job)
         folder = Path(job.output) / scene_folder(request["scene"])
@@ -137,6 +137,8 @@ def serve(job: Job, request: Mapping[str, Any], emit: Emit) -> None:
             emit(event="planned", blender=stage.blender, rows=[row.model_dump(mode="json") for row in plan.rows])
         compile_shading()
         kernels.wait()
+        if stage.steps:
+            compile_carrying()
     finally:
         kernels.kill()
     line = sys.stdin.readline()

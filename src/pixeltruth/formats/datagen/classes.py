@@ -6,30 +6,37 @@ and dataset; 0 is the background. A colour that the tree does not name is -1.
 
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, UInt8, UInt16
+from jaxtyping import Float32, Float64, Int32, Int64, Integer, UInt8, UInt16
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.datagen.values import WrongValue, below, expect, vector
+from pixeltruth.formats.datagen.values import WrongValue, record_of, vector
 from pixeltruth.tree import Tree
 
 BACKGROUND = "background"
 UNNAMED = -1
+_NO_CODE = 1 << 62
+"""Larger than the number of any colour."""
 _HALF = 3e-4
 """How far a float colour of the oldest files may be from the one in the tree: half a step of float16 below 1."""
 
 
 def segmentation(raw: Any) -> Tree:
     """`semantic_segmentation_metadata.json`: names within names, each ending in a colour (3,) as the picture has it."""
-    return Tree({name: below(name, _node, value) for name, value in expect(dict, raw).items()})
+    return record_of(_node, raw)
 
 
 def _node(value: Any) -> Any:
-    if isinstance(value, dict) and not value.keys() & {"R", "G", "B"}:
-        return segmentation(value)
-    colour = vector([value.get(key) for key in "RGB"] if isinstance(value, dict) else value)
+    if isinstance(value, dict):
+        if tuple(value) == ("R", "G", "B"):
+            value = list(value.values())
+        elif value.keys() & {"R", "G", "B"}:
+            value = [value.get(key) for key in "RGB"]
+        else:
+            return record_of(_node, value)
+    colour = vector(value)
     if colour.shape != (3,):
         raise WrongValue("should be a colour of R, G and B")
     return colour
@@ -40,63 +47,104 @@ def class_id(name: str) -> int:
     return 0 if name == BACKGROUND else zlib.crc32(name.encode()) & 0x7FFFFFFF
 
 
-def class_names(path: Path, tree: Tree) -> dict[int, str]:
-    """Dotted name of every id, the background's included.
+class Classes:
+    """The classes of a segmentation tree.
+
+    Args:
+        path: The tree's file, for errors.
+        tree: Names and colours.
+
+    Attributes:
+        leaves: Dotted name and colour of each.
+        names: Dotted name of every id, the background's included.
 
     Raises:
         FormatError: Two names have one id.
     """
-    names = {0: BACKGROUND}
-    for name, _ in tree.leaves():
-        other = names.setdefault(class_id(name), name)
-        if other != name:
-            raise FormatError(path, f"the classes {other!r} and {name!r} have the same id; rename one of them")
-    return names
+
+    def __init__(self, path: Path, tree: Tree) -> None:
+        self.leaves = list(tree.leaves())
+        self.ids = np.array([class_id(name) for name, _ in self.leaves], dtype=np.int32)
+        self.names = {0: BACKGROUND}
+        for (name, _), id_ in zip(self.leaves, self.ids.tolist(), strict=True):
+            other = self.names.setdefault(id_, name)
+            if other != name:
+                raise FormatError(path, f"the classes {other!r} and {name!r} have the same id; rename one of them")
+
+    @property
+    def colours(self) -> Float64[np.ndarray, "classes 3"]:
+        """Colour by colour."""
+        return np.concatenate([np.zeros(0), *(colour for _, colour in self.leaves)]).reshape(-1, 3)
+
+    def coded(self, most: int) -> tuple[Int64[np.ndarray, " n"], Int32[np.ndarray, " n"], Int64[np.ndarray, " m"]]:
+        """The colours that a picture can have whose largest number is ``most``, ascending, each as one number.
+
+        Returns:
+            The numbers, and at their end two that no colour has; the ids of their classes; their positions in `leaves`.
+        """
+        colours = self.colours
+        if any(colour.dtype.kind == "f" for _, colour in self.leaves):
+            colours = np.round(colours * most)  # fractions in the tree, whole numbers in the picture
+        possible = np.flatnonzero(((colours >= 0) & (colours <= most) & (colours % 1 == 0)).all(axis=1))
+        codes = _codes(colours[possible].astype(np.int64))
+        order = np.argsort(codes, kind="stable")
+        sorted_ids = self.ids[possible[order]]
+        return np.append(codes[order], [_NO_CODE] * 2), np.append(sorted_ids, np.zeros(2, np.int32)), possible[order]
 
 
 def class_map(
     path: Path, picture: UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w 3"] | Float32[np.ndarray, "h w 3"],
-    tree: Tree,
+    classes: Classes,
 ) -> Int32[np.ndarray, "h w"]:  # fmt: skip
     """The id of the class of every pixel; `UNNAMED` where the tree does not have its colour.
 
     Raises:
-        FormatError: Two classes have one colour, or one id.
+        FormatError: Two classes have one colour.
     """
-    leaves = list(tree.leaves())
-    class_names(path, tree)
-    colours, colour_of = _colours(picture.reshape(-1, 3))
-    same = _same(colours, np.array([colour for _, colour in leaves]).reshape(-1, 3))
+    found = _by_fractions if picture.dtype.kind == "f" else _by_numbers
+    return found(path, picture.reshape(-1, 3), classes).reshape(picture.shape[:2])
+
+
+def _by_numbers(
+    path: Path, pixels: UInt8[np.ndarray, "n 3"] | UInt16[np.ndarray, "n 3"], classes: Classes
+) -> Int32[np.ndarray, " n"]:
+    """The ids of whole numbers. Label pictures are flat: only where the colour changes is it looked at."""
+    codes = _codes(pixels)
+    starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
+    runs = codes[starts]
+    listed, ids, order = classes.coded(np.iinfo(pixels.dtype).max)
+    place = np.searchsorted(listed, runs)
+    named = listed[place] == runs
+    if (shared := named & (listed[place + 1] == runs)).any():
+        _refuse(path, classes, order[listed[:-2] == runs[shared.argmax()]])
+    found = np.where(named, ids[place], np.where(runs == 0, 0, UNNAMED).astype(np.int32))
+    return np.repeat(found, np.diff(starts, append=len(codes)))
+
+
+def _codes(pixels: Integer[np.ndarray, "n 3"]) -> Int64[np.ndarray, " n"]:
+    """One number for each colour."""
+    codes = pixels[:, 0].astype(np.int64)
+    for channel in (1, 2):
+        codes <<= 16
+        codes |= pixels[:, channel]
+    return codes
+
+
+def _by_fractions(path: Path, pixels: Float32[np.ndarray, "n 3"], classes: Classes) -> Int32[np.ndarray, " n"]:
+    """The ids of fractions, which are nearly those of the tree."""
+    colours, index = np.unique(pixels, axis=0, return_inverse=True)
+    same = np.abs(colours[:, None].astype(np.float64) - classes.colours).max(axis=2, initial=0) <= _HALF
     if (shared := same.sum(axis=1) > 1).any():
-        names = [leaves[index][0] for index in np.flatnonzero(same[shared.argmax()])]
-        raise FormatError(path, f"the classes {' and '.join(names)} have the same colour")
+        _refuse(path, classes, np.flatnonzero(same[shared.argmax()]))
     ids = np.where((colours == 0).all(axis=1), 0, UNNAMED).astype(np.int32)
-    for index, (name, _) in enumerate(leaves):
-        ids[same[:, index]] = class_id(name)
-    return ids[colour_of].reshape(picture.shape[:2])
+    colour, listed = np.nonzero(same)
+    ids[colour] = classes.ids[listed]
+    return ids[index.reshape(-1)]
 
 
-def _colours(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The colours of a picture, and for each pixel which it has."""
-    if pixels.dtype.kind == "f":
-        colours, index = np.unique(pixels, axis=0, return_inverse=True)
-        return colours, index.reshape(-1)
-    codes = (pixels[:, 0].astype(np.int64) << 32) | (pixels[:, 1].astype(np.int64) << 16) | pixels[:, 2]
-    # Label pictures are flat: only where the colour changes is it looked at.
-    starts = np.flatnonzero(np.diff(codes, prepend=-1))
-    _, first, index = np.unique(codes[starts], return_index=True, return_inverse=True)
-    return pixels[starts[first]], np.repeat(index.reshape(-1), np.diff(starts, append=len(codes)))
-
-
-def _same(colours: np.ndarray, listed: np.ndarray) -> Bool[np.ndarray, "colours classes"]:
-    """Which colour of a picture is which of the tree's."""
-    if not len(listed):
-        return np.zeros((len(colours), 0), dtype=bool)
-    if listed.dtype.kind == "f" and colours.dtype.kind != "f":
-        listed = np.round(listed * np.iinfo(colours.dtype).max)  # fractions in the tree, whole numbers in the picture
-    tolerance = _HALF if colours.dtype.kind == "f" else 0.0
-    apart = np.abs(colours[:, None].astype(np.float64) - listed[None].astype(np.float64)).max(axis=2)
-    return np.asarray(apart <= tolerance, dtype=bool)
+def _refuse(path: Path, classes: Classes, listed: Integer[np.ndarray, " n"]) -> NoReturn:
+    names = [classes.leaves[index][0] for index in sorted(listed.tolist())]
+    raise FormatError(path, f"the classes {' and '.join(names)} have the same colour")
 
 
 def names_under(tree: Tree, name: str) -> list[str]:

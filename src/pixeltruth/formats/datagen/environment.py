@@ -8,7 +8,7 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.places import is_plain
 from pixeltruth.formats.datagen.values import checked_content
 from pixeltruth.problem import Problem
-from pixeltruth.remote import UrlPath
+from pixeltruth.remote import UrlPath, content
 
 ENVIRONMENT = "environment.json"
 FIRST_PICTURE = "visible_spectrum.png"
@@ -24,9 +24,8 @@ def read_entries(camera: Path, problems: list[Problem]) -> list[Entry] | None:
         camera: The camera's folder.
         problems: Where what cannot be used is noted.
     """
-    path = camera / ENVIRONMENT
     try:
-        raw = checked_content(path, _content(path))
+        raw = _checked(camera)
     except FileNotFoundError:
         problems.append(Problem(camera, "unlisted", f"is no camera: it holds no {ENVIRONMENT}"))
         return None
@@ -37,28 +36,28 @@ def read_entries(camera: Path, problems: list[Problem]) -> list[Entry] | None:
         raw = {"environments": [{"image_name": FIRST_PICTURE, **raw}]}
     listed = raw["environments"]
     if not isinstance(listed, list):
-        problems.append(Problem(path, "readable", "environments: should be a list"))
+        problems.append(Problem(camera / ENVIRONMENT, "readable", "environments: should be a list"))
         return None
     wrong = [(position, why) for position, entry in enumerate(listed) if (why := _why_not(entry)) is not None]
+    if not wrong:
+        return listed
     for position, why in wrong:
-        problems.append(Problem(path, "readable", f"environments.{position}: {why}; it is left out"))
+        message = f"environments.{position}: {why}; it is left out"
+        problems.append(Problem(camera / ENVIRONMENT, "readable", message))
     left_out = {position for position, _ in wrong}
-    return [entry for position, entry in enumerate(listed) if position not in left_out] if wrong else listed
+    return [entry for position, entry in enumerate(listed) if position not in left_out]
 
 
-def _content(path: Path) -> bytes:
+def _checked(camera: Path) -> dict[str, Any]:
+    """The content of the file. Joining paths would be a good part of opening a large dataset, so texts are joined."""
+    path = camera / ENVIRONMENT if isinstance(camera, UrlPath) else f"{camera}{os.sep}{ENVIRONMENT}"
     try:
-        if isinstance(path, UrlPath):
-            return path.read_bytes()
-        file = os.open(path, os.O_RDONLY)  # half the price of an open file, once for each camera of a dataset
-        try:
-            return os.read(file, os.fstat(file).st_size + 1)
-        finally:
-            os.close(file)
+        data = content(path)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
+    return checked_content(path, data)
 
 
 def _why_not(entry: Any) -> str | None:

@@ -25,10 +25,13 @@ from PIL import Image
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.datapoint import Datapoint
-from pixeltruth.dataset import Camera, Dataset, Scene
+from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError, NoViewpointError
 from pixeltruth.export import Item, NoOptions, Target
+from pixeltruth.formats.datagen.index import FRAMES
+from pixeltruth.formats.datagen.places import KEY_POINTS
 from pixeltruth.formats.exr.passes import BACKGROUND_DEPTH
+from pixeltruth.formats.folder_names import folder_names, plain
 from pixeltruth.formats.reading import NAME_KEYS
 from pixeltruth.view import InstanceRow
 
@@ -73,7 +76,8 @@ def _scene(scene: Scene, folder: PurePosixPath, *, moves: bool) -> Iterator[Item
 
 def _places(scene: Scene, folder: PurePosixPath, *, moves: bool) -> Iterator[_Place]:
     frames = _frames(scene)
-    for camera, name in zip(scene.cameras, _folder_names(scene.cameras), strict=True):
+    names = folder_names([camera.name for camera in scene.cameras], reserved=(FRAMES, KEY_POINTS).__contains__)
+    for camera, name in zip(scene.cameras, names, strict=True):
         if list(camera.frames) != frames:
             raise JobError(
                 f"{scene.path}: camera {camera.name!r} has {len(camera.frames)} of {len(frames)} frames; the layout "
@@ -84,13 +88,6 @@ def _places(scene: Scene, folder: PurePosixPath, *, moves: bool) -> Iterator[_Pl
             by_frame[point.frame].append(point)
         for place, points in enumerate(by_frame.values(), 1):
             yield _Place(folder / "frames" / f"{place:03d}" / name if moves else folder / name, tuple(points))
-
-
-def _folder_names(cameras: Sequence[Camera]) -> list[str]:
-    """Names of the cameras as folders; those that differ in letters we leave out get their number."""
-    names = [re.sub(r"[^A-Za-z0-9_-]+", "_", camera.name) or "camera" for camera in cameras]
-    folded = [name.casefold() for name in names]
-    return [name if folded.count(name.casefold()) == 1 else f"{name}_{n}" for n, name in enumerate(names, 1)]
 
 
 class _Colours:
@@ -187,7 +184,7 @@ def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:
 
 def _environment(point: Datapoint) -> dict[str, Any]:
     """An entry of environment.json; the layout allows keys of our own in it."""
-    lighting = "" if point.lighting is None else "_" + re.sub(r"[^A-Za-z0-9_-]+", "_", point.lighting)
+    lighting = "" if point.lighting is None else f"_{plain(point.lighting)}"
     transparent = "alpha" in {row.name for row in point.modalities}
     return {
         "image_name": f"visible_spectrum{lighting}.png",

@@ -7,6 +7,7 @@ files, only `environment.json` is opened.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 from pixeltruth.errors import FormatError
@@ -26,7 +27,9 @@ Point = tuple[Places, int | None, str | None, Entry]
 def recognise(folder: Path) -> bool:
     """Whether there is an `environment.json` where Datagen has them: in a camera, a scene, or a folder of scenes."""
     folders, files = listing(folder)
-    return ENVIRONMENT in files or _holds_cameras(folder, folders) or any(_is_scene(folder / name) for name in folders)
+    if ENVIRONMENT in files or any(_is_scene(folder / name) for name in folders if name.startswith(_SCENES)):
+        return True
+    return _holds_cameras(folder, folders) or any(_is_scene(folder / name) for name in folders)
 
 
 def _is_scene(folder: Path) -> bool:
@@ -88,7 +91,9 @@ class _Readers(Readers):
         from pixeltruth.formats.datagen.reader import DatagenReader  # who only lists needs no decoders
 
         places, frame, lighting, entry = self.points[index]
-        return DatagenReader(places, entry, frame=frame, lighting=lighting)
+        beside = self.points[max(0, index - 1) : index + 2]
+        several = sum(point[0] is places for point in beside) > 1
+        return DatagenReader(places, entry, frame=frame, lighting=lighting, several=several)
 
 
 @dataclass
@@ -110,8 +115,8 @@ class _Scan:
                     cameras.setdefault(camera, []).append((Places(path, frame, frame / camera), number))
         if not cameras:
             self.problems.append(Problem(path, "missing", "the scene holds no camera"))
-        found = (self._camera(camera, cameras[camera]) for camera in _sorted(list(cameras)))
-        return SceneIndex(path, name, tuple(index for index in found if index is not None))
+        found = [self._camera(camera, cameras[camera]) for camera in _sorted(list(cameras))]
+        return SceneIndex(path, name, tuple([index for index in found if index is not None]))
 
     def _frames(self, path: Path) -> Iterator[tuple[int, Path]]:
         """Number and path of the frames in a folder, in order."""
@@ -129,12 +134,11 @@ class _Scan:
             entries = read_entries(places.camera, self.problems)
             if entries is not None:
                 readable = True
-                lights = lighting_names(entries)
-                points += [(places, frame, light, entry) for light, entry in zip(lights, entries, strict=True)]
+                points += zip(repeat(places), repeat(frame), lighting_names(entries), entries)
         if not readable:
             return None
         places, first = visits[0]
         path = places.camera if first is None else places.scene
-        frames = tuple({1 if frame is None else frame: None for _, frame, _, _ in points})
-        lighting = tuple({light: None for _, _, light, _ in points if light is not None})
+        frames = tuple(dict.fromkeys([1 if frame is None else frame for _, frame, _, _ in points]))
+        lighting = tuple(dict.fromkeys([light for _, _, light, _ in points if light is not None]))
         return CameraIndex(path, name, _Readers(points), frames, lighting, planned=frames)

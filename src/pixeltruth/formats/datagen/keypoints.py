@@ -1,5 +1,6 @@
 """Key points of both generations: one nested file (2.x), or two flat ones (1.x)."""
 
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ def _group(view: View, name: str) -> Read:
         members = expect(dict, group)
         if "pixel_2d" in members or "global_3d" in members:
             return _leaf(view, name, _columns([members], single=True))
-        if all(map(str.isdecimal, members)):
-            return _leaf(view, name, _columns(in_order(members), single=False))
+        if (points := in_order(members)) is not None:
+            return _leaf(view, name, _columns(points, single=False))
         return Tree({child: below(child, _group(view, child), member) for child, member in members.items()})
 
     return read
@@ -47,7 +48,7 @@ def _columns(points: list[Any], *, single: bool) -> dict[str, Any]:
     """What the points hold, key by key; a key that only some of them have is an error."""
     keys = list(expect(dict, points[0])) if points else []
     try:
-        columns = {key: [point[key] for point in points] for key in keys}
+        columns = {key: list(map(itemgetter(key), points)) for key in keys}
         same = set(map(len, points)) <= {len(keys)}
     except (KeyError, TypeError):
         same = False
@@ -81,10 +82,10 @@ def v1_points(view: View, name: str) -> Read:
         columns: dict[str, Any] = {}
         for key, column in zip((*_V1_KEYS, "is_visible"), ("pixel_2d", "global_3d", "is_visible"), strict=True):
             if key in content:
-                points = below(key, lambda value: expect(dict, value), content[key])
-                if not all(map(str.isdecimal, points)):
+                points = in_order(below(key, lambda value: expect(dict, value), content[key]))
+                if points is None:
                     raise WrongValue("should be numbered points", key)
-                columns[column] = in_order(points)
+                columns[column] = points
         return _leaf(view, name, columns)
 
     return read

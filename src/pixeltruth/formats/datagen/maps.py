@@ -1,6 +1,6 @@
 """From Datagen's stored pictures to maps by our conventions, and the rows that say what these are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.datagen.classes import UNNAMED, class_map
+from pixeltruth.formats.datagen.classes import UNNAMED, Classes, class_map
 from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.tree import Tree
 
@@ -32,14 +32,14 @@ ROWS: dict[str, Modality] = {
 }  # fmt: skip
 
 
-def depth(stored: Float32[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"]:
+def depth(stored: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
     """Planar depth in metres, inf where nothing is hit."""
-    metres = stored[..., 0].copy()
-    metres[~(metres < NO_HIT)] = np.inf
-    return metres
+    return np.where(stored < NO_HIT, stored, np.float32(np.inf))
 
 
-def normals(stored: Float32[np.ndarray, "h w 3"], hits: Bool[np.ndarray, "h w"] | None) -> Float32[np.ndarray, "h w 3"]:
+def normals(
+    stored: Sequence[Float32[np.ndarray, "h w"]], hits: Bool[np.ndarray, "h w"] | None
+) -> Float32[np.ndarray, "h w 3"]:
     """Unit normals in the OpenCV camera frame.
 
     Files hold (n + 1) / 2 of (right, up, towards the camera), 0 where nothing is hit. The newest are averaged over the
@@ -47,21 +47,23 @@ def normals(stored: Float32[np.ndarray, "h w 3"], hits: Bool[np.ndarray, "h w"] 
     an unknown angle.
 
     Args:
-        stored: What the file holds.
+        stored: Red, green and blue of the file.
         hits: Where depth says that something is hit; None where there is no depth.
 
     Returns:
         Length 1 where something is hit, 0 where nothing is; NaN where the stored vector is mixed with the background.
     """
-    black = (stored == 0).all(axis=-1)
-    hits = ~black if hits is None or hits.shape != black.shape else hits & ~black
-    vectors = (stored * 2 - 1) * np.array([1, -1, -1], dtype=np.float32)
-    lengths = np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))
-    vectors = vectors / np.where(lengths > 0, lengths, np.float32(1))[..., None]
+    vectors = np.stack(stored)  # plane by plane, which is several times faster than pixel by pixel
+    coloured = vectors.any(axis=0)
+    hits = coloured if hits is None or hits.shape != coloured.shape else hits & coloured
+    vectors = vectors * np.float32(2) - np.float32(1)
+    np.negative(vectors[1:], out=vectors[1:])
+    lengths = np.sqrt((vectors * vectors).sum(axis=0))
     blended = hits & ((np.abs(lengths - 1) > _BLENDED) & _beside(~hits) | (lengths == 0))
-    vectors[blended] = np.nan
-    vectors[~hits] = 0
-    return vectors
+    vectors /= np.where(lengths > 0, lengths, np.float32(1))
+    np.copyto(vectors, np.nan, where=blended)
+    np.copyto(vectors, 0, where=~hits)
+    return np.stack(list(vectors), axis=-1)
 
 
 def _beside(background: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
@@ -88,7 +90,7 @@ def one_channel(path: Path, picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.nda
 
 
 def category_id(
-    path: Path, labels: np.ndarray, tree: Tree, *, hits: Callable[[], Bool[np.ndarray, "h w"] | None]
+    path: Path, labels: np.ndarray, classes: Classes, *, hits: Callable[[], Bool[np.ndarray, "h w"] | None]
 ) -> Int32[np.ndarray, "h w"]:
     """The class of every pixel; a colour without a name is background where nothing is hit.
 
@@ -97,10 +99,10 @@ def category_id(
     Args:
         path: The picture's file, for errors.
         labels: The picture.
-        tree: Names and colours.
+        classes: Names and colours.
         hits: Gives where depth says that something is hit, None where there is no depth.
     """
-    ids = class_map(path, labels, tree)
+    ids = class_map(path, labels, classes)
     unnamed = ids == UNNAMED
     if unnamed.any():
         seen = hits()

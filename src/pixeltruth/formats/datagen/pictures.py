@@ -6,11 +6,12 @@ from pathlib import Path
 
 import kornia_rs
 import numpy as np
-from jaxtyping import Float32, UInt8, UInt16
+from jaxtyping import Float32, Shaped, UInt8, UInt16
 from PIL import Image
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.exr.pixels import read_channels
+from pixeltruth.remote import content
 
 _DEFLATE_RATIO = 1032
 """No deflate stream grows more than this: a header that claims more is a lie, and is refused before memory is taken."""
@@ -24,7 +25,7 @@ _HEADER = struct.Struct(">8s4x4sIIBB")
 def png_has_alpha(path: Path) -> bool:
     """Whether the header of a PNG says that it has an alpha channel; a damaged one says nothing."""
     try:
-        with path.open("rb") as stream:
+        with path.open("rb", buffering=0) as stream:
             head = stream.read(_HEADER.size)
     except OSError:
         return False
@@ -69,14 +70,20 @@ def _other_png(data: bytes) -> UInt8[np.ndarray, "h w c"]:
 
 def to_uint8(picture: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
     """8 bits of 16: ``floor(v / 65535 * 255)`` in float64, which is v // 257; a picture of 8 bits as it is."""
-    if picture.dtype == np.uint8:
-        return picture
-    high, low = (picture >> 8).astype(np.uint8), picture.astype(np.uint8)
-    return high - (low < high)  # v = 256 high + low = 257 high + (low - high)
+    return picture if picture.dtype == np.uint8 else (picture // 257).astype(np.uint8)
 
 
 def read_exr(path: Path) -> Float32[np.ndarray, "h w 3"]:
     """An EXR of colours: red, green and blue, or one channel three times; alpha is left out.
+
+    Raises:
+        FormatError: The file is missing, damaged, or has other channels.
+    """
+    return np.stack(read_planes(path), axis=-1)
+
+
+def read_planes(path: Path, names: str = "RGB") -> list[Float32[np.ndarray, "h w"]]:
+    """The same, or some channels of it, each apart; a grey file's are one array.
 
     Raises:
         FormatError: The file is missing, damaged, or has other channels.
@@ -86,11 +93,21 @@ def read_exr(path: Path) -> Float32[np.ndarray, "h w 3"]:
         channels = dict.fromkeys("RGB", next(iter(channels.values())))
     if not channels.keys() >= set("RGB"):
         raise FormatError(path, f"has the channels {', '.join(channels)}; expected R, G, B")
-    return np.stack([channels[name] for name in "RGB"], axis=-1, dtype=np.float32, casting="unsafe")
+    return [_single(channels[name]) for name in names]
+
+
+def _single(plane: Shaped[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    if plane.dtype != np.float16:
+        return plane.astype(np.float32, copy=False)
+    return _HALVES.take(plane.view(np.uint16), mode="clip")  # twice as fast as NumPy's conversion
+
+
+_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+"""Every half as a single."""
 
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return content(path)
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error

@@ -28,15 +28,21 @@ class Places:
 
     @once
     def files(self) -> dict[str, Path]:
-        """The file of each name, with key points under ``key_points/<name>``."""
+        """The folder of each file by the file's name, which is ``key_points/<name>`` of key points."""
         found: dict[str, Path] = {}
         for folder in dict.fromkeys((self.scene, self.frame, self.camera)):
             folders, files = listing(folder)
-            found |= {name: folder / name for name in files}
+            found.update(dict.fromkeys(files, folder))
             if KEY_POINTS in folders:
-                inner = folder / KEY_POINTS
-                found |= {f"{KEY_POINTS}/{name}": inner / name for name in listing(inner)[1]}
+                found.update(
+                    dict.fromkeys((f"{KEY_POINTS}/{name}" for name in listing(folder / KEY_POINTS)[1]), folder)
+                )
         return found
+
+    def file(self, name: str) -> Path | None:
+        """The file of a name, a key of `files`."""
+        folder = self.files.get(name)
+        return None if folder is None else folder / name
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "files"}

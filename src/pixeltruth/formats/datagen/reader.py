@@ -4,7 +4,7 @@ Two views of the same bytes: maps, key points and `viewpoint` follow docs/conven
 under the SDK's own names, are what Datagen's SDK answers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ from jaxtyping import Bool
 from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError, NoViewpointError
 from pixeltruth.formats.datagen import maps
-from pixeltruth.formats.datagen.classes import class_id, class_names, names_under
+from pixeltruth.formats.datagen.classes import Classes, class_id, names_under
+from pixeltruth.formats.datagen.kept import kept
 from pixeltruth.formats.datagen.keypoints import V1_FILES
-from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_png, to_uint8
+from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_planes, read_png, to_uint8
 from pixeltruth.formats.datagen.places import KEY_POINTS, Places
-from pixeltruth.formats.datagen.texts import TEXTS, read_text
+from pixeltruth.formats.datagen.texts import TEXTS, read_camera, read_text
 from pixeltruth.formats.datagen.values import OURS, STORED, View
-from pixeltruth.formats.datagen.viewpoint import read_viewpoint
 from pixeltruth.formats.reading import Reader
 from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
@@ -34,6 +34,13 @@ _FILES = {"infrared_spectrum": INFRARED, "depth": "depth.exr", "hdri_map": "hdri
     ("normal_maps", "normals_map"), "normal_maps.exr"
 )
 """The file of each picture that has one name only."""
+_SOURCES = {
+    **{name: (file,) for name, file in _FILES.items()},
+    "infrared": (INFRARED,),
+    "normals": ("normal_maps.exr",),
+    **dict.fromkeys(("category_id", "semantic_segmentation"), _SEGMENTATION),
+}
+"""The file of each map that is the same under every lighting."""
 _FACTS = ("environment", "visible_spectrum_image_name", "frame_num", "scene_path", "camera_path", "frame_path")
 _ALIASES = ("normals_map",)
 
@@ -46,10 +53,13 @@ class DatagenReader(Reader):
         entry: Its entry of `environment.json`, with `image_name`.
         frame: Number of its frame, None where the scene has no frames.
         lighting: Name of its lighting.
+        several: Whether the camera has several entries, which share everything but the picture.
     """
 
-    def __init__(self, places: Places, entry: Mapping[str, Any], *, frame: int | None, lighting: str | None) -> None:
-        self._places, self._entry, self._frame = places, entry, frame
+    def __init__(
+        self, places: Places, entry: Mapping[str, Any], *, frame: int | None, lighting: str | None, several: bool
+    ) -> None:
+        self._places, self._entry, self._frame, self._several = places, entry, frame, several
         self.path = places.camera
         self.camera = self.path.name
         self.frame = 1 if frame is None else frame
@@ -60,7 +70,7 @@ class DatagenReader(Reader):
         return {name: value for name, value in self.__dict__.items() if name not in _CACHED}
 
     def _file(self, name: str) -> Path | None:
-        return self._places.files.get(name)
+        return self._places.file(name)
 
     @once
     def _rows(self) -> dict[str, Modality]:
@@ -68,7 +78,7 @@ class DatagenReader(Reader):
         picture = files.get(self._picture)
         present = {
             "rgb": picture is not None and self._picture != INFRARED,
-            "alpha": picture is not None and self._picture != INFRARED and png_has_alpha(picture),
+            "alpha": picture is not None and self._picture != INFRARED and png_has_alpha(picture / self._picture),
             "infrared": INFRARED in files,
             "depth": "depth.exr" in files,
             "normals": "normal_maps.exr" in files,
@@ -86,9 +96,19 @@ class DatagenReader(Reader):
 
     def read(self, name: str) -> np.ndarray:
         """A map by our conventions."""
-        found = getattr(self, f"_read_{name}")()
-        found.setflags(write=False)
-        return found
+        return self._made(name, _SOURCES.get(name, ()), getattr(self, f"_read_{name}"))
+
+    def _made(self, name: str, sources: tuple[str, ...], make: Callable[[], np.ndarray]) -> np.ndarray:
+        """A map, read-only; one that other datapoints have too is made once for all of them."""
+
+        def read_only() -> np.ndarray:
+            found = make()
+            found.setflags(write=False)
+            return found
+
+        path = next((path for source in sources if (path := self._file(source)) is not None), None)
+        shared = path is not None and (self._several or path.parent != self._places.camera)
+        return kept(name, path, read_only) if path is not None and shared else read_only()
 
     def _read_rgb(self) -> np.ndarray:
         return np.ascontiguousarray(self._visible(3))
@@ -100,12 +120,12 @@ class DatagenReader(Reader):
         return maps.one_channel(self._existing(INFRARED), to_uint8(read_png(self._existing(INFRARED))))
 
     def _read_depth(self) -> np.ndarray:
-        depth = maps.depth(read_exr(self._existing("depth.exr")))
+        depth = maps.depth(read_planes(self._existing("depth.exr"), "R")[0])
         self.__dict__["_hits"] = np.isfinite(depth)
         return depth
 
     def _read_normals(self) -> np.ndarray:
-        return maps.normals(read_exr(self._existing("normal_maps.exr")), self._hits)
+        return maps.normals(read_planes(self._existing("normal_maps.exr")), self._hits)
 
     def _read_category_id(self) -> np.ndarray:
         return maps.category_id(self._existing(*_SEGMENTATION), self._labels(), self._classes, hits=lambda: self._hits)
@@ -113,11 +133,12 @@ class DatagenReader(Reader):
     @once
     def _hits(self) -> Bool[np.ndarray, "h w"] | None:
         """Where depth says that something is hit; None where there is no depth."""
-        return None if self._file("depth.exr") is None else np.isfinite(self._read_depth())
+        return None if self._file("depth.exr") is None else np.isfinite(self.read("depth"))
 
     @once
-    def _classes(self) -> Tree:
-        return self._text("semantic_segmentation_metadata", OURS)
+    def _classes(self) -> Classes:
+        name = "semantic_segmentation_metadata"
+        return Classes(self._existing(f"{name}.json"), self._text(name, OURS))
 
     def _visible(self, channels: int) -> np.ndarray:
         """The first channels of the picture, as many as it has."""
@@ -139,7 +160,7 @@ class DatagenReader(Reader):
         path = self._file("camera_metadata.json")
         if path is None:
             raise NoViewpointError(self.path, "has no camera_metadata.json, so neither intrinsics nor pose are known")
-        return read_viewpoint(path, self._text("camera_metadata", OURS)).viewpoint
+        return read_camera(path).viewpoint
 
     def categories(self) -> Iterator[Mapping[str, Any]]:
         """The classes of the segmentation tree."""
@@ -174,17 +195,17 @@ class DatagenReader(Reader):
         return self._stored_picture(name)
 
     def _stored_picture(self, name: str) -> np.ndarray:
+        return self._made(f"stored {name}", _SOURCES.get(name, ()), lambda: self._decoded(name))
+
+    def _decoded(self, name: str) -> np.ndarray:
         if name == "visible_spectrum":
             transparent = self._entry.get("background") == "transparent"
-            found = np.ascontiguousarray(self._visible(4 if transparent else 3))
-        elif name == "infrared_spectrum":
-            found = np.ascontiguousarray(to_uint8(read_png(self._existing(INFRARED)))[..., :3])
-        elif name == "semantic_segmentation":
-            found = np.ascontiguousarray(self._labels())
-        else:
-            found = read_exr(self._existing(_FILES[name]))
-        found.setflags(write=False)
-        return found
+            return np.ascontiguousarray(self._visible(4 if transparent else 3))
+        if name == "infrared_spectrum":
+            return np.ascontiguousarray(to_uint8(read_png(self._existing(INFRARED)))[..., :3])
+        if name == "semantic_segmentation":
+            return np.ascontiguousarray(self._labels())
+        return read_exr(self._existing(_FILES[name]))
 
     def _fact(self, name: str) -> Any:
         paths = {"scene_path": self._places.scene, "camera_path": self._places.camera, "frame_path": self._places.frame}
@@ -201,16 +222,20 @@ class DatagenReader(Reader):
         paths = {name: path for name, file in V1_FILES.items() if (path := self._file(file)) is not None}
         return Tree({"face": {name: read_text(name, paths[name], view) for name in sorted(paths)}})
 
-    def extras(self) -> tuple[str, ...]:
-        """The SDK's names, `classes`, and `face_box`."""
+    @once
+    def _extras(self) -> tuple[str, ...]:
         ours = {"classes": "semantic_segmentation_metadata", "face_box": "face_bounding_box"}
         names = [name for name in self._stored_names if name not in ("camera", "depth")]
         return (*names, *(name for name, source in ours.items() if source in self._stored_names))
 
+    def extras(self) -> tuple[str, ...]:
+        """The SDK's names, `classes`, and `face_box`."""
+        return self._extras
+
     def extra(self, name: str) -> Any:
         """Metadata by our conventions; pictures and the face's box under the SDK's names as the SDK gives them."""
         if name == "classes":
-            return class_names(self._existing("semantic_segmentation_metadata.json"), self._classes)
+            return dict(self._classes.names)
         if name == "face_box":
             return maps.face_box(self._existing("face_bounding_box.json"), self._text("face_bounding_box", OURS))
         if name == "keypoints" or (name in TEXTS and name != "face_bounding_box"):
@@ -221,7 +246,8 @@ class DatagenReader(Reader):
         """The pixels of a class, or of all classes below a name of the segmentation tree."""
         if "category_id" not in self._rows:
             raise FormatError(self.path, f"has no semantic_segmentation to look {name!r} up in")
-        wanted = [class_id(path) for path in names_under(self._classes, name)]
+        tree = self._text("semantic_segmentation_metadata", OURS)
+        wanted = [class_id(path) for path in names_under(tree, name)]
         return np.isin(self.read("category_id"), wanted)
 
     def problems(self) -> Iterator[Problem]:
@@ -243,11 +269,11 @@ class DatagenReader(Reader):
         if path is None:
             return
         try:
-            reading = read_viewpoint(path, self._text("camera_metadata", OURS))
+            reading = read_camera(path)
         except FormatError as error:
             yield Problem.of(error)
             return
         yield from (Problem(path, "camera", repair) for repair in reading.repairs)
 
 
-_CACHED = ("_rows", "_hits", "_classes", "_stored_names")
+_CACHED = ("_rows", "_hits", "_classes", "_stored_names", "_extras")

@@ -32,38 +32,40 @@ _EYES_3D = record({"right_eye": vector, "left_eye": vector})
 _LABEL = ("age", "ethnicity", "gender")
 
 
-def camera_metadata(raw: Any) -> Tree:
-    """`camera_metadata.json`: metres, degrees, millimetres; matrices as stored, pixel edges at whole numbers."""
-    fields: dict[str, Read | tuple[str, Read]] = {
+camera_metadata = record(
+    {
         "camera_name": text,
         "camera_type": text,
         "focal_length": optional(number),
         "sensor": record({"sensor_width": ("width", number), "sensor_height": ("height", number)}),
         "fov": record({"horizontal": number, "vertical": number}),
         "orientation": _LOOK,
+        **dict.fromkeys(("location", "resolution_px", "aspect_px", "intrinsic_matrix", "extrinsic_matrix"), vector),
+    },
+    focal_length=None,
+)
+"""`camera_metadata.json`: metres, degrees, millimetres; matrices as stored, pixel edges at whole numbers."""
+
+_LIGHT = record(
+    {
+        **dict.fromkeys(("brightness", "beam_angle", "falloff"), number),
+        **dict.fromkeys(("type", "spectrum"), text),
+        "location": vector,
+        "orientation": _LOOK,
     }
-    fields |= dict.fromkeys(("location", "resolution_px", "aspect_px", "intrinsic_matrix", "extrinsic_matrix"), vector)
-    return record(fields, focal_length=None)(raw)
+)
 
 
-def lights_metadata(raw: Any) -> Tree:
-    """`lights_metadata.json`: `lights`, one tree for each, with its `name`."""
-    light = record(
-        {
-            **dict.fromkeys(("brightness", "beam_angle", "falloff"), number),
-            **dict.fromkeys(("type", "spectrum"), text),
-            "location": vector,
-            "orientation": _LOOK,
-        }
-    )
-
-    def lights(value: Any) -> tuple[Tree, ...]:
-        found = ((name, below(name, light, item)) for name, item in expect(dict, value).items())
-        return tuple(Tree({"name": name, **item}) for name, item in found)
-
-    return record({"lights": lights})(raw)
+def _lights(value: Any) -> tuple[Tree, ...]:
+    found = ((name, below(name, _LIGHT, item)) for name, item in expect(dict, value).items())
+    return tuple(Tree({"name": name, **item}) for name, item in found)
 
 
+lights_metadata = record({"lights": _lights})
+"""`lights_metadata.json`: `lights`, one tree for each, with its `name`."""
+
+
+@cache
 def face_bounding_box(view: View) -> Read:
     """`face_bounding_box.json`: x is the row here, y the column."""
     return record(dict.fromkeys(("min_x", "min_y", "max_x", "max_y"), view.integer))
@@ -102,11 +104,14 @@ def actor_metadata(view: View) -> Read:
     return lambda raw: crowd(raw) if "identities" in expect(dict, raw) else face(raw)
 
 
+_PERSON = record({"head_six_dof": _SIX_DOF})
+
+
 def _person(name: str) -> Read:
     def read(value: Any) -> Tree:
         label = {key: item for key, item in expect(dict, value).items() if key in _LABEL}
         rest = {key: item for key, item in value.items() if key not in _LABEL}
-        return Tree({"identity_id": name, "identity_label": label, **record({"head_six_dof": _SIX_DOF})(rest)})
+        return Tree({"identity_id": name, "identity_label": label, **_PERSON(rest)})
 
     return read
 
@@ -126,7 +131,7 @@ def _face(view: View) -> Read:
         "facial_hair_included": flag,
         "face_expression": record({"name": text, "intensity_level": view.integer}),
         "head_metadata": head,
-        "eye_gaze": _eye_gaze,
+        "eye_gaze": _GAZE,
         "eyelid_closure_intensity_level": view.integer,
         "accessories": each(accessory),
     }
@@ -146,14 +151,20 @@ def _by_camera(view: View) -> Read:
     return read
 
 
-def _eye_gaze(value: Any) -> Tree:
-    axes = record(dict.fromkeys(("optical_axis_direction", "visual_axis_direction"), vector))
+_AXES = record(dict.fromkeys(("optical_axis_direction", "visual_axis_direction"), vector))
 
-    def eye(value: Any) -> Tree:
-        return axes(expect(dict, value).get("axis_directions", value))
 
-    directions = record({"right_eye": eye, "left_eye": eye})
-    return record({"axis_directions": directions, "target_point": _EYES_3D, "eye_gaze_direction_type": text})(value)
+def _eye(value: Any) -> Any:
+    return _AXES(expect(dict, value).get("axis_directions", value))
+
+
+_GAZE = record(
+    {
+        "axis_directions": record({"right_eye": _eye, "left_eye": _eye}),
+        "target_point": _EYES_3D,
+        "eye_gaze_direction_type": text,
+    }
+)
 
 
 _GLASSES = record(

@@ -5,10 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pixeltruth.collector import collection_paused
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen import keypoints, schema
 from pixeltruth.formats.datagen.classes import segmentation
-from pixeltruth.formats.datagen.values import Read, View, checked, parsed
+from pixeltruth.formats.datagen.values import OURS, Read, View, checked, parsed
+from pixeltruth.formats.datagen.viewpoint import CameraReading, read_viewpoint
 from pixeltruth.tree import Tree
 
 _KEPT = 256
@@ -30,6 +32,8 @@ _POINTS: dict[str, Callable[[View], Read]] = {
     **{name: lambda view, name=name: keypoints.v1_points(view, name) for name in keypoints.V1_FILES},  # type: ignore[misc]
 }
 
+_READERS = TEXTS | _POINTS
+
 
 def read_text(name: str, path: Path, view: View) -> Tree:
     """The tree of a file. It cannot be changed, so those who ask for the same file share it until the file changes.
@@ -42,14 +46,34 @@ def read_text(name: str, path: Path, view: View) -> Tree:
     Raises:
         FormatError: The file is missing, damaged, or of a version that is not known.
     """
+    return _tree(name, path, view, *_stamp(path))
+
+
+def read_camera(path: Path) -> CameraReading:
+    """Lens and pose from a `camera_metadata.json`, found once for all who ask for them.
+
+    Raises:
+        NoViewpointError: The file states neither matrices nor what they are made of.
+        FormatError: It is missing, damaged, or contradicts itself.
+    """
+    return _camera(path, *_stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
-    return _tree(name, path, view, status.st_mtime_ns, status.st_size)
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=_KEPT)
+def _camera(path: Path, *stamp: int) -> CameraReading:
+    return read_viewpoint(path, _tree("camera_metadata", path, OURS, *stamp))
 
 
 @lru_cache(maxsize=_KEPT)
 def _tree(name: str, path: Path, view: View, *_stamp: int) -> Tree:
-    read: Any = (TEXTS | _POINTS)[name](view)
-    return parsed(path, read, checked(path, (1, 2) if name == "keypoints" else (1,)))
+    read: Any = _READERS[name](view)
+    with collection_paused():
+        return parsed(path, read, checked(path, (1, 2) if name == "keypoints" else (1,)))

@@ -116,7 +116,8 @@ def _axes(path: Path, metadata: Tree) -> Float64[np.ndarray, "3 3"] | None:
     up = _array(path, metadata, "orientation.up_vector", shape=(3,))
     if forward is None or up is None:
         return None
-    return np.stack([np.cross(forward, up), -up, forward])
+    (fx, fy, fz), (ux, uy, uz) = forward, up
+    return np.array([[fy * uz - fz * uy, fz * ux - fx * uz, fx * uy - fy * ux], -up, forward])
 
 
 def _rigid(

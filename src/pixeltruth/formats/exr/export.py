@@ -17,11 +17,11 @@ from pixeltruth.formats.exr.index import LIGHTING
 from pixeltruth.formats.exr.layers import Layer, Rows, layer, layer_names, placed_maps
 from pixeltruth.formats.exr.names import folder_pass, parse_name
 from pixeltruth.formats.exr.own import ATTRIBUTE, attribute
+from pixeltruth.formats.folder_names import PLAIN, folder_names
 from pixeltruth.options import parse_list
 from pixeltruth.records import Record
 
 VIEW_LAYER = "ViewLayer"
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _SCALARS = ("Depth", "IndexOB", "IndexMA")
 """Passes of one number, which Blender's File Output writes as grey pictures: red, green and blue are the number."""
 
@@ -102,7 +102,7 @@ TARGET = Target(
 def _views(dataset: Dataset, chosen: Options) -> Iterator[_View]:
     for number, scene in enumerate(dataset.scenes, 1):
         root = PurePosixPath(f"scene_{number}" if len(dataset.scenes) > 1 else "")
-        names = _folder_names([camera.name for camera in scene.cameras])
+        names = folder_names([camera.name for camera in scene.cameras], reserved=_reserved)
         for camera, name in zip(scene.cameras, names, strict=True):
             for index, point in enumerate(camera):
                 light = "" if point.lighting is None else LIGHTING + _checked_lighting(point.lighting)
@@ -115,15 +115,9 @@ def _checked_lighting(name: str) -> str:
     return name
 
 
-def _folder_names(names: Sequence[str]) -> list[str]:
-    """A folder for each name: no two alike, none that the reader would take for a pass or a scene."""
-    found: list[str] = []
-    for number, name in enumerate(names, 1):
-        safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
-        odd = not _SAFE.fullmatch(safe) or folder_pass(safe) or re.fullmatch(r"scene_\d+", safe)
-        taken = {other.casefold() for other in found}
-        found.append(f"view_{number}_{safe}" if odd or safe.casefold() in taken else safe)
-    return found
+def _reserved(name: str) -> bool:
+    """Whether the reader would take a folder of that name for a pass or a scene."""
+    return bool(folder_pass(name) or re.fullmatch(r"scene_\d+", name))
 
 
 def _check(point: Datapoint, rows: Rows, dtype: str) -> None:
@@ -148,7 +142,7 @@ def _file_name(name: str, number: int) -> str:
     """What stands before the number: Blender's own name of a pass, another that cannot be taken for one."""
     if folder_pass(name) == name:
         return "Image" if name == "Combined" else name
-    safe = name if _SAFE.fullmatch(name) else f"map{number}"
+    safe = name if PLAIN.fullmatch(name) else f"map{number}"
     return f"{safe}_map_" if parse_name(f"{safe}_0001").layer else f"{safe}_"
 
 

@@ -5,6 +5,7 @@ file holds is read here, and refused here where it cannot be true.
 """
 
 import struct
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,16 +111,27 @@ def read_header(path: Path) -> Header:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
 
 
+_SHORT_HEADER = 1 << 14
+_recent: deque[tuple[bytes, Header]] = deque(maxlen=4)
+"""The last headers that were parsed, and their bytes: those of one camera's files are often the same."""
+
+
 def whole_header(data: bytes, path: Path) -> Header:
     """The header at the beginning of a whole file.
 
     Raises:
         FormatError: It is no OpenEXR file, or its header is damaged or cut.
     """
+    for start, header in tuple(_recent):
+        if data.startswith(start):  # a header ends where it says itself, so no other one begins like this
+            return header
     try:
-        return parse_header(data, path)
+        header = parse_header(data, path)
     except _Short:
         raise FormatError(path, "is truncated: it ends within its header") from None
+    if header.end <= _SHORT_HEADER:
+        _recent.append((data[: header.end], header))
+    return header
 
 
 def parse_header(data: bytes, path: Path) -> Header:

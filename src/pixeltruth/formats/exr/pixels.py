@@ -1,6 +1,7 @@
 """The pixels of an OpenEXR file: whole, or one clear error before the library is asked."""
 
 import io
+import struct
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.exr.header import Header, Part, whole_header
+from pixeltruth.remote import content
 
 MOST_BYTES = 16 << 30
 """Decoded pixels of one file, and the file itself, may be this large."""
@@ -17,6 +19,7 @@ MOST_RATIO = 2000
 """Decoded bytes for each byte of a file; deflate, the strongest of the usual codecs, reaches 1032."""
 
 # Rows of pixels in a block, by number of the compression.
+_SIZE = struct.Struct("<i")
 _BLOCK_ROWS = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
 
 
@@ -70,9 +73,10 @@ def check_claims(header: Header, size: int, path: Path) -> None:
         for channel in part.channels:
             if not channel.full:
                 raise FormatError(path, f"channel {channel.name!r} leaves pixels out; save it without subsampling")
-    for names in ([part.name for part in header.parts], [name for *_, name in channel_names(header)]):
-        if len(set(names)) != len(names):
-            raise FormatError(path, "has a damaged header: two parts or two channels have one name")
+    if len(header.parts) > 1:
+        for names in ([part.name for part in header.parts], [name for *_, name in channel_names(header)]):
+            if len(set(names)) != len(names):
+                raise FormatError(path, "has a damaged header: two parts or two channels have one name")
     claimed = sum(part.bytes for part in header.parts)
     if claimed > MOST_BYTES or claimed > max(FREE_BYTES, MOST_RATIO * size):
         sides = ", ".join(f"{part.window.width} x {part.window.height}" for part in header.parts[:3])
@@ -81,9 +85,7 @@ def check_claims(header: Header, size: int, path: Path) -> None:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise FormatError(path, f"is larger than {MOST_BYTES >> 30} GiB")
-        return path.read_bytes()
+        return content(path, MOST_BYTES)
     except FormatError:
         raise
     except (OSError, MemoryError) as error:
@@ -100,13 +102,12 @@ def _check_blocks(header: Header, data: bytes, path: Path) -> None:
         if not 0 < count <= (len(data) - place) // 8:
             raise FormatError(path, "is truncated: it ends within its table of blocks")
         if part.kind == "scanlineimage":
-            starts = np.frombuffer(data, "<u8", count, place)
-            if (starts > len(data) - 8 - lead).any() or (starts < header.end).any():
-                raise FormatError(path, "is truncated, or was not written to its end: blocks of pixels are missing")
-            first = starts.astype(np.int64) + lead
-            sizes = _sizes(data, first)
-            if (sizes < 0).any() or (first + 8 + sizes > len(data)).any():
-                raise FormatError(path, "is truncated: its last blocks of pixels are cut")
+            for start in struct.unpack_from(f"<{count}Q", data, place):
+                if not header.end <= start <= len(data) - 8 - lead:
+                    raise FormatError(path, "is truncated, or was not written to its end: blocks of pixels are missing")
+                size = _SIZE.unpack_from(data, start + lead + 4)[0]
+                if not 0 <= size <= len(data) - 8 - lead - start:
+                    raise FormatError(path, "is truncated: its last blocks of pixels are cut")
         place += 8 * count
 
 
@@ -118,12 +119,8 @@ def _block_count(part: Part) -> int | None:
     return part.chunks
 
 
-def _sizes(data: bytes, starts: np.ndarray) -> np.ndarray:
-    """Bytes of the blocks whose row numbers lie at ``starts``."""
-    bytes_ = np.frombuffer(data, np.uint8)[starts[:, None] + np.arange(4, 8)]
-    return np.ascontiguousarray(bytes_).view("<i4")[:, 0].astype(np.int64)
-
-
 def _joined(header: Header, parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    if len(parts) == 1:
+        return {channel.name: parts[0][channel.name] for channel in header.parts[0].channels}
     of = dict(zip((part.name for part in header.parts), parts, strict=True))
     return {name: of[part.name][own] for part, own, name in channel_names(header)}
