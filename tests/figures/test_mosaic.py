@@ -185,6 +185,17 @@ def test_names_that_no_font_knows_and_that_look_like_formulas(tmp_path, make_dat
     assert_text_is_apart_and_inside(drawn[0])
 
 
+def test_paths_of_names_keep_their_ends(tmp_path, make_datapoint, drawn):
+    ids = np.repeat(np.arange(1, 13, dtype=np.uint32), 30)[None].repeat(300, axis=0)
+    names = {id_: f"human.head.eye.left.of_some_length.eyeball_{id_}" for id_ in range(1, 13)} | {
+        12: "A long.name of a thing"
+    }
+    preview([make_datapoint({"instance": ids}, names=names)], tmp_path / "preview.png")
+    found = texts(drawn[0])
+    assert {f"{id_} …eyeball_{id_}" for id_ in range(1, 10)} <= set(found)
+    assert_text_is_apart_and_inside(drawn[0])
+
+
 def test_settings_of_the_user_do_not_reach_it(tmp_path, make_scene):
     mpl = pytest.importorskip("matplotlib")
     plain = preview([make_scene()], tmp_path / "plain.png").read_bytes()
