@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from pixeltruth import cli_export, cli_loose, options
-from pixeltruth.cli_export import Location
+from pixeltruth.cli_export import Location, Output, Target
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-Output = Annotated[Path, Parameter(alias="-o", converter=cli_export.written)]
 _Texts = tuple[str, ...]
 _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
@@ -282,13 +281,13 @@ def _material_names(dataset: "Dataset") -> dict[int, str]:
 
 
 @app.command
-def tracks(dataset: Location, output: Path, /) -> None:
+def tracks(dataset: Location, output: Target, /) -> None:
     """Write every instance at every frame as one table: ids, names, boxes, visibility, poses. Prints its path.
 
     What there is depends on what was rendered: `--outputs default,amodal,box3d` has all of it.
 
     Args:
-        dataset: Its folder.
+        dataset: Its folder, or its URL.
         output: The file to write, `.csv` or `.parquet`.
     """
     from pixeltruth.dataset import load

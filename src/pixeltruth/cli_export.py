@@ -22,7 +22,7 @@ def _located(_: Any, tokens: Sequence[Token]) -> Path:
     return as_path(tokens[0].value)
 
 
-def written(_: Any, tokens: Sequence[Token]) -> Path:
+def _written(_: Any, tokens: Sequence[Token]) -> Path:
     """The path of a file or folder to write, of its text.
 
     Raises:
@@ -35,7 +35,8 @@ def written(_: Any, tokens: Sequence[Token]) -> Path:
 
 Location = Annotated[Path, Parameter(converter=_located)]
 """What is read: a path or a URL."""
-Target = Annotated[Path, Parameter(converter=written)]
+Target = Annotated[Path, Parameter(converter=_written)]
+Output = Annotated[Path, Parameter(alias="-o", converter=_written)]
 
 
 def _export(target: str, dataset: Path, output: Path, **options: Any) -> None:

@@ -2,14 +2,9 @@
 
 import sys
 from contextlib import redirect_stdout
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
-
-from pixeltruth.cli_export import Location
-
-Output = Annotated[Path, Parameter(alias="-o")]
+from pixeltruth.cli_export import Location, Output
 
 
 def _say(text: object) -> None:

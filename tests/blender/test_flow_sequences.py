@@ -124,6 +124,11 @@ def test_nothing_of_the_light_touches_a_label(whole, scene, tmp_path):
     for view, other in zip(lit, whole, strict=True):
         for row in other.modalities:
             assert view[row.name].tobytes() == other[row.name].tobytes(), row.name
+    # Nor do flow and the frames it looks at touch the picture
+    alone = render(path, tmp_path / "rgb", outputs="rgb", quality="draft", samples=2, lights=["sun:0,0,1:3"])
+    for view, other in zip(lit, alone, strict=True):
+        np.testing.assert_array_equal(view.rgb, other.rgb)
+    assert (alone[0].rgb != alone[2].rgb).any()
 
 
 def test_a_camera_that_a_changed_scene_hides_is_an_error_at_its_frame(scene, tmp_path):

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixeltruth.figures.coloring import id_colors
-from pixeltruth.figures.display import LARGEST, MOST_BOXES, Box, Frame, Zoom, boxes_of, outlined, placed_names
+from pixeltruth.figures.display import (
+    LARGEST,
+    MOST_BOXES,
+    Box,
+    Frame,
+    Zoom,
+    boxes_of,
+    outlined,
+    placed_names,
+    with_hidden,
+)
 from pixeltruth.figures.sheet import Sheet
 from pixeltruth.view import InstanceRow
 
@@ -80,3 +90,24 @@ def test_a_name_larger_than_its_box_is_left_out_and_a_roomy_one_is_not():
     names = placed_names(Sheet(500, 400), Frame(0, 0, 400, 300), zoom=Zoom(1, 1), boxes=boxes)
     assert [name.text for name in names] == ["wide enough"]
     assert (names[0].area.left, names[0].area.bottom) == (100, 100)
+
+
+def test_outlines_of_what_is_hidden_lie_where_it_is_hidden():
+    ids = np.ones((7, 9), dtype=np.uint32)
+    ids[:, :4] = 2
+    mask = np.zeros((7, 9), dtype=bool)
+    mask[1:6, 2:8] = True  # of 2, which is seen at columns 0 to 3
+    picture = np.zeros((7, 9, 3), dtype=np.uint8)
+    found = with_hidden(picture, ids, {2: mask})
+    own = id_colors(np.array([2], dtype=np.uint32))[0]
+    drawn = (found == own).all(axis=-1)
+    expected = np.zeros((7, 9), dtype=bool)
+    expected[1, 4:8] = expected[5, 4:8] = expected[1:6, 7] = True
+    np.testing.assert_array_equal(drawn, expected)
+    assert not found[~expected].any()
+    assert not picture.any()
+
+
+def test_boxes_are_those_of_what_is_seen():
+    hidden = InstanceRow(5, "hidden", {}, (), 0, None)
+    assert [box.name for box in boxes_of([hidden, instance(3, box=(0, 0, 2, 2))])] == ["thing 3"]

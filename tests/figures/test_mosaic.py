@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from pixeltruth.dataset import load
 from pixeltruth.errors import FormatError, JobError
 from pixeltruth.figures import colorize, keys, mosaic, preview
 from pixeltruth.figures.coloring import background_picture, id_colors
+from pixeltruth.figures.mosaic import columns_of, value_names
 from pixeltruth.figures.sheet import Sheet
 from pixeltruth.modalities import TABLE
+from tests import synthetic
 
 MAPS = ["rgb", "depth", "normals", "instance", "material", "category_id", "coverage"]
 TOP = mosaic.MARGIN + mosaic.HEADER + mosaic.TITLE_LINE
@@ -185,6 +188,17 @@ def test_names_that_no_font_knows_and_that_look_like_formulas(tmp_path, make_dat
     assert_text_is_apart_and_inside(drawn[0])
 
 
+def test_paths_of_names_keep_their_ends(tmp_path, make_datapoint, drawn):
+    ids = np.repeat(np.arange(1, 13, dtype=np.uint32), 30)[None].repeat(300, axis=0)
+    names = {id_: f"human.head.eye.left.of_some_length.eyeball_{id_}" for id_ in range(1, 13)} | {
+        12: "A long.name of a thing"
+    }
+    preview([make_datapoint({"instance": ids}, names=names)], tmp_path / "preview.png")
+    found = texts(drawn[0])
+    assert {f"{id_} …eyeball_{id_}" for id_ in range(1, 10)} <= set(found)
+    assert_text_is_apart_and_inside(drawn[0])
+
+
 def test_settings_of_the_user_do_not_reach_it(tmp_path, make_scene):
     mpl = pytest.importorskip("matplotlib")
     plain = preview([make_scene()], tmp_path / "plain.png").read_bytes()
@@ -229,3 +243,16 @@ def test_bad_input_is_named(tmp_path, make_scene):
     with pytest.raises(FormatError, match=r"nowhere.preview\.png: cannot be written"):
         preview([make_scene()], tmp_path / "nowhere" / "preview.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_that_is_said_of_instances_is_drawn(tmp_path):
+    point = load(synthetic.write_labelled_dataset(tmp_path / "boxes"))[0]
+    rows = {row.name: row for row in columns_of(point)}
+    assert value_names(point, rows["part"], {}) == {0: "background", 1: "ground", 2: "box.lid.knob", 3: "box.001.lid"}
+    path = preview([point], tmp_path / "preview.png")
+    assert path.stat().st_size > 10_000
+    colors = colorize(point.uv, rows["uv"])
+    hit = point.instance > 0
+    assert (colors[hit][:, 2] == 0).all()
+    assert np.ptp(colors[hit][:, 0]) == np.ptp(colors[hit][:, 1]) == 255
+    assert (colorize(point.occlusion_boundary, rows["occlusion_boundary"])[point.occlusion_boundary] == 255).all()

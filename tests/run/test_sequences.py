@@ -88,10 +88,14 @@ def bytes_of(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.h5"))}
 
 
+OUTPUTS = "default,amodal,box3d,part,uv,nocs,occlusion_boundary"
+
+
 @pytest.fixture(scope="module")
 def sequence(scenes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sequence") / "d"
-    return pixeltruth.render(scenes / "moving.blend", folder, map_by="category_id,state", frames="1:5", rgb=False)
+    options = {"map_by": "category_id,state", "frames": "1:5", "rgb": False, "outputs": OUTPUTS}
+    return pixeltruth.render(scenes / "moving.blend", folder, **options)
 
 
 def test_every_camera_has_a_view_at_every_frame_at_which_it_renders(sequence):
@@ -144,10 +148,23 @@ def test_a_value_that_changes_is_that_of_the_frame(sequence):
         assert set(np.unique(view.state[view.instance == mover.id]).tolist()) == {10 * frame}
 
 
+def test_a_thing_that_moves_has_its_box_where_it_is(sequence):
+    """Also before a camera that does not see it; what is not in the scene has no row."""
+    for view in sequence.scenes[0].cameras[1]:
+        frame = view.metadata["frame"]
+        rows = {row.name: row for row in view.instances}
+        np.testing.assert_allclose(rows["mover"].box3d.world_from_box[:3, 3], (frame - 3, 5, 0), atol=1e-6)
+        np.testing.assert_allclose(rows["mover"].box3d.size, (2, 2, 2), atol=1e-6)
+        assert ("a late one" in rows) == (frame >= 3)
+        assert rows["mover"].id in rows["wall"].occluded_by
+        assert rows["mover"].depth_order == 1
+        assert rows["mover"].visible_fraction == 1 > rows["wall"].visible_fraction
+
+
 def test_any_part_of_a_sequence_that_is_rendered_alone_gives_the_same_bytes(sequence, scenes, tmp_path):
     """A worker that begins in the middle, after a run that was cut off."""
     whole = bytes_of(sequence.path)
-    options = {"map_by": "category_id,state", "frames": range(1, 6), "rgb": False}
+    options = {"map_by": "category_id,state", "frames": range(1, 6), "rgb": False, "outputs": OUTPUTS}
     pixeltruth.render(scenes / "moving.blend", tmp_path / "d", **options)
     assert bytes_of(tmp_path / "d") == whole
     for gone in list(whole)[1::2]:

@@ -31,9 +31,9 @@ class Quality:
 
 
 PRESETS = {
-    "draft": Quality(16, 0.1, "FAST"),
-    "standard": Quality(80, 0.02),
-    "reference": Quality(1024, 0.004),
+    "draft": Quality(20, 0.1, "FAST"),
+    "standard": Quality(112, 0.01),
+    "reference": Quality(1024, 0.003),
 }
 """Named qualities; `make bench-rgb` measures them, docs/quality.md tells what they are worth."""
 

@@ -94,9 +94,12 @@ class Stage:
         """The frames to which the flow of one goes, by direction."""
         return {way: frame + step for way, step in self.steps.items()}
 
-    def _evaluated(self, frame: int) -> Moment:
+    def _go_to(self, frame: int) -> None:
         if self.scene.frame_current != frame:
             self.scene.frame_set(frame)
+
+    def _evaluated(self, frame: int) -> Moment:
+        self._go_to(frame)
         self.cameras.rest()
         moment = evaluate(self.scene, partial(self._read, frame))
         found = moment.survey
@@ -135,7 +138,8 @@ class Stage:
         return cycles.prepare(self.scene, quality, self.job.device)
 
     def aim(self, view: PlannedView) -> None:
-        """Makes Blender look through a view's camera."""
+        """Makes Blender look through a view's camera, at its frame: flow may have looked at a later one."""
+        self._go_to(view.frame)
         self.cameras.aim(view)
 
 

@@ -29,7 +29,7 @@ def colorize(array: Shaped[np.ndarray, "h w *c"], row: Modality) -> Picture:
     """A map as a picture of the same size.
 
     color: as it is (linear light: clipped to 0..1 and sRGB-encoded). metres: viridis, near yellow to far purple.
-    normals: red right, green up, blue towards the camera. position: x, y, z over their range as red, green, blue.
+    normals: red right, green up, blue towards the camera. position: x, y (and z) over their range as red, green, blue.
     ids: a colour that depends on the value alone. fraction: black 0 to white 1. flow: red right, green-yellow
     down, cyan left, violet up; white where nothing moves, full where the most does.
 
@@ -150,11 +150,13 @@ def _normals(array: Any) -> Picture:
 
 
 def _position(array: Any) -> Picture:
-    points = np.where(np.isfinite(array), array, np.nan).astype(np.float64).reshape(-1, 3)
+    height, width, channels = array.shape
+    points = np.zeros((height * width, 3))
+    points[:, :channels] = np.where(np.isfinite(array), array, np.nan).reshape(-1, channels)
     known = points[np.isfinite(points).all(axis=1)]
     low, high = (known.min(axis=0), known.max(axis=0)) if len(known) else (np.zeros(3), np.zeros(3))
     fractions = (np.nan_to_num(points) - low) / np.where(high > low, high - low, 1.0)
-    return np.round(255 * np.clip(fractions, 0, 1)).astype(np.uint8).reshape(array.shape)
+    return np.round(255 * np.clip(fractions, 0, 1)).astype(np.uint8).reshape(height, width, 3)
 
 
 def _ids(array: Any) -> Picture:

@@ -1,10 +1,10 @@
 """Maps at the size they are shown at: whole-pixel zoom, outlines of ids, boxes with names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Bool, Shaped, UInt8
 from PIL import Image
 
 from pixeltruth.figures.coloring import id_colors
@@ -104,6 +104,24 @@ def outlined(picture: UInt8[np.ndarray, "h w 3"], ids: Shaped[np.ndarray, "h w"]
     edge[:, 1:] |= ids[:, 1:] != ids[:, :-1]
     edge[1:] |= ids[1:] != ids[:-1]
     return np.where(edge[..., None], picture // 3, picture)
+
+
+def with_hidden(
+    picture: UInt8[np.ndarray, "h w 3"], ids: Shaped[np.ndarray, "h w"], hidden: Mapping[int, Bool[np.ndarray, "h w"]]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture of an id map with the outlines of what lies behind, each in the colour of its own id.
+
+    Args:
+        picture: The picture of ``ids``.
+        ids: What is seen.
+        hidden: By id the mask of a thing with everything else removed.
+    """
+    found = picture.copy()
+    for id_, mask in hidden.items():
+        inner = np.pad(mask, 1)
+        inner = inner[1:-1, :-2] & inner[1:-1, 2:] & inner[:-2, 1:-1] & inner[2:, 1:-1]
+        found[mask & ~inner & (ids != id_)] = id_colors(np.array([id_], dtype=np.uint32))[0]
+    return found
 
 
 def draw_boxes(sheet: Sheet, frame: Frame, *, zoom: Zoom, boxes: Sequence[Box]) -> None:

@@ -57,11 +57,23 @@ def draw_legend(sheet: Sheet, place: Place, entries: Sequence[Entry]) -> None:
     for index, entry in enumerate(shown):
         x, y = place.x + index // ROWS * width, place.y + index % ROWS * LINE
         _draw_swatch(sheet, (x, y), entry.color)
-        text = sheet.fitted(entry.text, width - SWATCH - 16)
+        text = _fitted(sheet, entry.text, width - SWATCH - 16)
         sheet.text(text, x=x + SWATCH + 6, y=y + LINE / 2)
     if len(shown) < len(entries):
         x, y = place.x + (capacity - 1) // ROWS * width, place.y + (ROWS - 1) * LINE
         sheet.text(f"+{len(entries) - len(shown)} more", x=x, y=y + LINE / 2, color=GREY)
+
+
+def _fitted(sheet: Sheet, text: str, width: int) -> str:
+    """A text cut to a width; of a path of names (``3 human.head.nose``) the end is kept, which tells it from others."""
+    number, _, name = text.partition(" ")
+    levels = name.split(".")
+    if len(levels) > 1 and all(level.isidentifier() for level in levels):
+        ends = [f"…{'.'.join(levels[first:])}" for first in range(1, len(levels))]
+        for candidate in (text, *(f"{number} {end}" for end in ends), *ends):
+            if sheet.text_width(candidate) <= width:
+                return candidate
+    return sheet.fitted(text, width)
 
 
 def _draw_swatch(sheet: Sheet, corner: tuple[int, int], color: Color | None) -> None:

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from pixeltruth.errors import JobError
 from pixeltruth.figures import keys
 from pixeltruth.figures.coloring import colorize, has_value, over_background, span
-from pixeltruth.figures.display import Box, Frame, Zoom, boxes_of, draw_boxes, outlined
+from pixeltruth.figures.display import MOST_BOXES, Box, Frame, Zoom, boxes_of, draw_boxes, outlined, with_hidden
 from pixeltruth.figures.sheet import GREY, PALE, TITLE, Sheet
 from pixeltruth.figures.skeletons import draw_keypoints
 from pixeltruth.modalities import TABLE, Modality
@@ -85,7 +85,8 @@ def preview(
     """Draw the maps of a few views as one picture: a row for each view, a column for each map.
 
     Instance boxes and keypoints lie over the picture, or over the instance map where there is none. The column of
-    `distance` is left out where there is `depth`, `radiance` where there is `rgb`, and `position` always.
+    `distance` is left out where there is `depth`, `radiance` where there is `rgb`, and `position` always. Where a view
+    knows what is hidden, its outlines lie over the instance map, in the colours of their ids.
 
     Args:
         datapoints: The views; where there are more than ``max_views``, evenly chosen ones with the first and the last.
@@ -172,6 +173,9 @@ def _panel(datapoint: Drawable, row: Modality, *, names: Names, marks: Marks) ->
     array, boxes = datapoint[row.name], marks.boxes
     zoom = Zoom.for_size(*array.shape[:2])
     picture = _picture(array, row, zoom)
+    if row.name == "instance" and (hidden := _hidden(datapoint)):
+        masks = {id_: zoom.sampled(mask) for id_, mask in hidden.items()}
+        picture = with_hidden(picture, zoom.sampled(array), masks)
     over = partial(marks.draw, zoom=zoom) if any(marks) else None
     if row.drawing == "ids":
         entries = keys.legend_entries(array, row, value_names(datapoint, row, names))
@@ -182,6 +186,14 @@ def _panel(datapoint: Drawable, row: Modality, *, names: Names, marks: Marks) ->
     if boxes:
         title += f", {len(boxes)} {_plural('box', len(boxes))}"
     return Panel(title, picture, over, key)
+
+
+def _hidden(datapoint: Drawable) -> dict[int, np.ndarray]:
+    """Amodal masks of the largest instances that others hide in part or wholly; none where the layout has none."""
+    mask_of = getattr(datapoint, "amodal_mask", None)
+    rows = [row for row in datapoint.instances if row.amodal is not None and row.area < row.amodal.amodal_area]
+    first = sorted(rows, key=lambda row: (-row.amodal_area, row.id))[:MOST_BOXES]
+    return {row.id: mask_of(row.id) for row in first} if mask_of is not None else {}
 
 
 def _picture(array: np.ndarray, row: Modality, zoom: Zoom) -> UInt8[np.ndarray, "h w 3"]:
@@ -196,11 +208,13 @@ def _picture(array: np.ndarray, row: Modality, zoom: Zoom) -> UInt8[np.ndarray, 
 def value_names(datapoint: Drawable, row: Modality, names: Names) -> dict[Any, str]:
     """What the values of an id map are called.
 
-    As ``names`` says; else the instance map by the table; else a key ``x_id`` by the values of a key ``x`` where the
-    instances have one, any other key by the names of the instances that have the value.
+    As ``names`` says; else parts by their classes, the instance map by the table, a key ``x_id`` by the values of a key
+    ``x`` where the instances have one, any other key by the names of the instances that have the value.
     """
     if row.name in names:
         return dict(names[row.name])
+    if row.name == "part":
+        return dict(getattr(datapoint, "classes", {}))
     if row.name == "instance":
         return {instance.id: instance.name for instance in datapoint.instances}
     told: dict[Any, dict[str, None]] = {}

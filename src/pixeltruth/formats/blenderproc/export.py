@@ -32,6 +32,8 @@ _KEYS = {
     **{ours: (theirs, "float32") for theirs, ours in keys.FLOWS.items()},
 }
 """Their keys and dtypes of our maps, where these have an encoding of their own."""
+_OURS_ALONE = ("part",)
+"""Maps of ids that keep our name: a segment map called so would be one of a custom property."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def _arrays(rows: Iterable[Modality]) -> Iterator[_Array]:
             continue
         elif row.name in _KEYS:
             yield _Array(*_KEYS[row.name], (row.name,), row.channels)
-        elif row.drawing == "ids" and not row.channels:
+        elif row.drawing == "ids" and not row.channels and row.name not in _OURS_ALONE:
             dtype = _SEGMENT_DTYPES[np.dtype(row.dtype).kind]
             yield _Array(f"{row.name}{keys.SEGMAPS}", dtype, (row.name,), 0)
         else:
