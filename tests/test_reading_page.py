@@ -24,7 +24,7 @@ def run(blocks: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> dic
 def test_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     plain = [block for block in BLOCKS if "torch" not in block and "table" not in block]
     names = run(plain, tmp_path, monkeypatch)
-    assert len(plain) == 5
+    assert len(plain) == 6
     assert (len(names["day"]), len(names["train"])) == (4, 8)
     said = capsys.readouterr().out
     assert "rgb: min 0 0 0" in said

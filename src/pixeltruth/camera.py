@@ -135,6 +135,11 @@ class Viewpoint:
         return self.lens.K
 
     @property
+    def clip(self) -> tuple[float, float]:
+        """(near, far)."""
+        return self.near, self.far
+
+    @property
     def camera_from_world(self) -> Float64[np.ndarray, "4 4"]:
         """The inverse pose (extrinsics)."""
         rotation, translation = self.world_from_camera[:3, :3], self.world_from_camera[:3, 3]

@@ -91,10 +91,6 @@ class Caster:
         return Seen(self, viewpoint, placed_before(viewpoint, self.snapshot.world_from_object[:, :3]))
 
 
-def _clip(viewpoint: Viewpoint) -> tuple[float, float]:
-    return viewpoint.near, viewpoint.far
-
-
 def placed_before(
     viewpoint: Viewpoint, world_from_object: Float64[np.ndarray, "n 3 4"]
 ) -> Float64[np.ndarray, "n 3 4"]:
@@ -114,7 +110,7 @@ class Seen:
 
     def trace(self, rays: Float64[np.ndarray, "h w 3"]) -> Hits:
         """What each ray from the camera centre meets first; a holdout surface counts as nothing."""
-        hits = self.meet(rays, _clip(self.viewpoint))
+        hits = self.meet(rays, self.viewpoint.clip)
         self._hold_out(hits.along, hits.copy)
         return hits
 
@@ -133,7 +129,7 @@ class Seen:
 
     def trace_some(self, copies: Int64[np.ndarray, " n"], rays: Float64[np.ndarray, "h w 3"]) -> Hits:
         """What each ray meets first of some copies, at least one, everything else removed; no holdout hides any."""
-        along, copy, triangle, weights = _Placed.of(self, copies).trace(self, rays, _clip(self.viewpoint))
+        along, copy, triangle, weights = _Placed.of(self, copies).trace(self, rays, self.viewpoint.clip)
         hit = copy != trace.MISS
         copy[hit] = copies[copy[hit]]
         return Hits(rays, along, copy, triangle, weights)

@@ -81,7 +81,7 @@ def _visible(
     far = np.abs(group.position[which]).max(axis=1) + depth * lengths
     slack = RESOLUTION * far / lengths
     body = np.maximum(group.radius[which] / lengths, slack)
-    hits = seen.meet(rays[None], (seen.viewpoint.near, seen.viewpoint.far))
+    hits = seen.meet(rays[None], seen.viewpoint.clip)
     along, copy = hits.along[0], hits.copy[0]
     return np.array(
         [
