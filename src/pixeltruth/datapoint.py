@@ -15,7 +15,7 @@ from pixeltruth.problem import Problem
 from pixeltruth.view import InstanceRow
 
 if TYPE_CHECKING:
-    from pixeltruth.skeleton import Skeletons
+    from pixeltruth.skeleton import Skeletons  # it validates with pydantic, which readers of other layouts do without
 
 _OWN = ("K", "amodal_mask", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path",
         "problems", "skeletons", "stored", "viewpoint")  # fmt: skip
