@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -12,8 +12,10 @@ from pixeltruth.formats.reading import Reader
 from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
-from pixeltruth.skeleton import Skeletons
 from pixeltruth.view import InstanceRow
+
+if TYPE_CHECKING:
+    from pixeltruth.skeleton import Skeletons
 
 _OWN = ("K", "amodal_mask", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path",
         "problems", "skeletons", "stored", "viewpoint")  # fmt: skip
@@ -151,7 +153,7 @@ class Datapoint:
         return tuple(self._reader.rows().values())
 
     @property
-    def skeletons(self) -> Skeletons:
+    def skeletons(self) -> "Skeletons":
         """What keypoints of instances are called, joined and mirrored by, by the name of the skeleton."""
         return self._reader.skeletons()
 

@@ -20,10 +20,10 @@ from pixeltruth.lazy import once
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
 from pixeltruth.selection import Group, assigned, entries, matching, part
-from pixeltruth.skeleton import Skeleton, merged
 
 if TYPE_CHECKING:
     from pixeltruth.manifest import DatasetManifest, SceneManifest
+    from pixeltruth.skeleton import Skeleton
     from pixeltruth.statistics import Statistics
     from pixeltruth.summary import Summary
     from pixeltruth.table import Rows
@@ -257,12 +257,14 @@ class Dataset(_Joined):
         return agreed(called(self.folders))
 
     @once
-    def skeletons(self) -> dict[str, Skeleton]:
+    def skeletons(self) -> "dict[str, Skeleton]":
         """The skeletons of keypoints by name: edges, sides, radii; empty where a layout states none.
 
         Raises:
             ValueError: Two folders mean different skeletons by one name.
         """
+        from pixeltruth.skeleton import merged
+
         return merged((folder.path, folder.manifest.skeletons) for folder in self.folders if folder.manifest)
 
     def table(self, rows: "Rows" = "datapoints") -> Any:

@@ -25,11 +25,11 @@ from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError, NoViewpointError
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
-from pixeltruth.skeleton import Skeletons
 from pixeltruth.view import InstanceRow
 
 if TYPE_CHECKING:
     from pixeltruth.manifest import DatasetManifest, SceneManifest  # only our own layout needs them
+    from pixeltruth.skeleton import Skeletons
 
 
 class Reader(ABC):
@@ -79,7 +79,7 @@ class Reader(ABC):
         """What tells of category names: mappings with `category_id`, and `category` or `category_name`."""
         return (row.values for row in self.instances())
 
-    def skeletons(self) -> Skeletons:
+    def skeletons(self) -> "Skeletons":
         """What keypoints of instances are called, joined and mirrored by, by the name of the skeleton."""
         return {}
 
