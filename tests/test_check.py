@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pixeltruth.check import Problem, check
 from pixeltruth.dataset import load
 from pixeltruth.export import export_dataset
+from pixeltruth.flow_laws import FLOW_LAWS
 from pixeltruth.formats import native
+from pixeltruth.instance_laws import INSTANCE_LAWS
 from pixeltruth.laws import LAWS
 from pixeltruth.manifest import write_json
 from pixeltruth.view import View
@@ -314,7 +316,7 @@ class TestModalities:
 
 
 def test_every_law_has_its_own_name_and_is_broken_by_some_test() -> None:
-    names = [law.name for law in LAWS]
+    names = [law.name for law in (*LAWS, *FLOW_LAWS, *INSTANCE_LAWS)]
     assert len(set(names)) == len(names)
     text = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in names if f'"{name}"' not in text] == []
