@@ -17,7 +17,6 @@ from pixeltruth.formats.native import elements, keypoint_table
 from pixeltruth.tree import Tree
 from pixeltruth.view import Keypoints
 from tests import jointed, synthetic
-from tests.synthetic import same
 
 COLUMNS = ("uv", "position", "flag", "radius")
 
@@ -76,9 +75,9 @@ def test_the_tree_of_a_datapoint(root: Path) -> None:
                 written.skeleton,
             )
             assert branch["names"] == written.names
-            assert same(branch.coords_2d, written.uv)
-            assert same(branch.coords_3d, written.position)
-            assert same(branch.is_visible, written.flag == 2)
+            np.testing.assert_array_equal(branch.coords_2d, written.uv)
+            np.testing.assert_array_equal(branch.coords_3d, written.position)
+            np.testing.assert_array_equal(branch.is_visible, written.flag == 2)
             there = ~np.isnan(written.uv[:, 0])
             np.testing.assert_allclose(point.viewpoint.lens.project(branch.coords_camera)[there], written.uv[there])
         np.testing.assert_array_equal(tree.box_2.edges, jointed.COCO.edge_indices)
