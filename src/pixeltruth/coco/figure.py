@@ -19,6 +19,7 @@ _INSTANCE, _UNANNOTATED, _CROWD = (70, 150), 225, 255
 """Greys of the packed byte: from the first instance to the last, and what flags lift it to at least."""
 _VISIBLE, _HIDDEN, _BONE = (255, 255, 255), (255, 90, 60), (60, 220, 255)
 _TITLES = ("picture, keypoints", "instances", "packed byte")
+_LEGEND = "grey: instances; light: without keypoints; white: crowd"
 
 
 def draw(packed: PackedDataset, output: Path, *, image_ids: Sequence[int] = ()) -> Path:
@@ -51,6 +52,7 @@ def draw(packed: PackedDataset, output: Path, *, image_ids: Sequence[int] = ()) 
     top = _GAP
     for column, title in enumerate(_TITLES):
         sheet.text(title, x=_GAP + column * (_SIDE + _GAP), y=top, size=TITLE, bold=True)
+    sheet.text(_LEGEND, x=sheet.width - _GAP, y=top, color=GREY, align="right")
     top += LINE
     for sample, row, height in zip(samples, rows, heights, strict=True):
         sheet.text(_said(sample), x=_GAP, y=top + LINE / 2, color=GREY)

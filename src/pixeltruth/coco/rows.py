@@ -31,9 +31,9 @@ class Row:
     text: bytes
     crowd: bool
     labelled: int
-    keypoints: tuple[float, ...]
-    area: float
-    box: tuple[float, ...]
+    keypoints: tuple[int | float, ...]
+    area: int | float
+    box: tuple[int | float, ...]
 
 
 @dataclass
@@ -115,7 +115,7 @@ def _row(  # noqa: PLR0917
     return Row(annotation["id"], text, bool(crowd), labelled, tuple(keypoints), area, tuple(box))
 
 
-def _keypoints(annotation: Mapping[str, Any], joints: int) -> tuple[int, tuple[float, ...]]:
+def _keypoints(annotation: Mapping[str, Any], joints: int) -> tuple[int, tuple[int | float, ...]]:
     """How many are labelled, and the numbers."""
     found = annotation.get("keypoints", [0] * 3 * joints)
     if not isinstance(found, list) or len(found) != 3 * joints or not all(map(is_number, found)):

@@ -51,7 +51,7 @@ def text_of(segmentation: Any, size: tuple[int, int]) -> bytes:
     return bytes(found)
 
 
-def _checked(polygon: Any) -> list[float]:
+def _checked(polygon: Any) -> list[int | float]:
     """Polygon coordinates, finite, in pairs, and near the picture."""
     if not isinstance(polygon, list) or len(polygon) % 2:
         raise ValueError(f"polygon should be pairs of numbers, got {shown(polygon)}")

@@ -110,12 +110,11 @@ def _compact_rows(sample: CompactSample) -> Iterator[dict[str, Any]]:
 
 def _classic_rows(sample: Sample) -> Iterator[dict[str, Any]]:
     assert isinstance(sample, ClassicSample)
-    numbers = sample.facts.keypoints.reshape(len(sample.ids), -1)
     for place, seen in enumerate(sample.masks):
         flags = sample.facts.keypoints[place, :, 2]
         keypoints = {
             "num_keypoints": int((flags > 0).sum()),
-            "keypoints": [json_of(number) for number in numbers[place]],
+            "keypoints": [json_of(number) for number in sample.facts.keypoints[place].reshape(-1)],
         }
         yield _seen(sample, seen, int(sample.ids[place]), crowd=0) | keypoints
     if sample.crowd.any():
