@@ -48,7 +48,7 @@ def write_shard(file: h5py.File, prepared: Sequence[Prepared], *, overlap: bool)
             stored[..., 2::-1] = decode(entry.read())
         except ValueError as error:
             raise FormatError(entry.path, str(error)) from error
-        flag = planes.overlap if overlap else None
+        flag = entry.rows.overlap(entry.picture.size) if overlap else None
         stored[..., 3] = pack_masks(planes.index, planes.crowd, planes.unannotated, overlap=flag)
         _write_attributes(group.create_dataset(str(entry.picture.id), data=stored), entry)
 

@@ -56,11 +56,11 @@ def unpack_masks(packed: UInt8[np.ndarray, "h w"], *, overlap: bool = False) -> 
 
     Args:
         packed: The bytes.
-        overlap: Bit 5 is the overlap; without it no overlap is known, and the plane is empty.
+        overlap: Bit 5 is the overlap; without it no overlap is known.
     """
     return Planes(
         index=packed & most_instances(overlap=overlap),
         crowd=(packed & _CROWD) != 0,
         unannotated=(packed & _UNANNOTATED) != 0,
-        overlap=(packed & _OVERLAP) != 0 if overlap else np.zeros(packed.shape, np.bool_),
+        overlap=(packed & _OVERLAP) != 0 if overlap else None,
     )

@@ -27,13 +27,13 @@ class Planes:
             uint16 where there are more than 255.
         crowd: Where a crowd is.
         unannotated: Where an instance without labelled keypoints is, also below another one.
-        overlap: Where two instances or more are.
+        overlap: Where two instances or more are; None where that was not asked for or is not known.
     """
 
     index: UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]
     crowd: Bool[np.ndarray, "h w"]
     unannotated: Bool[np.ndarray, "h w"]
-    overlap: Bool[np.ndarray, "h w"]
+    overlap: Bool[np.ndarray, "h w"] | None = None
 
 
 def lengths(texts: UInt8[np.ndarray, " bytes"], bounds: Sequence[int]) -> list[Int64[np.ndarray, " _"]]:
@@ -136,7 +136,7 @@ def paint(
     if count > MOST:
         raise ValueError(f"has {count} instances; an index map holds {MOST}")
     made: dict[str, np.ndarray] = {"index": np.zeros(size, np.uint8 if count < 256 else np.uint16)}
-    number, covered = count, 0
+    number = count
     for place in reversed(range(len(masks))):
         where = pixels(masks[place], size)
         if crowd[place]:
@@ -145,11 +145,9 @@ def paint(
         if unannotated[place]:
             _plane(made, "unannotated", size)[where] = True
         made["index"].reshape(-1)[where] = number
-        number, covered = number - 1, covered + where.size
-    if covered > np.count_nonzero(made["index"]):
-        made["overlap"] = _overlap(masks, crowd, size)
+        number -= 1
     none = np.broadcast_to(np.False_, size)  # memory from the system costs more than painting
-    return Planes(**{"crowd": none, "unannotated": none, "overlap": none, **made})
+    return Planes(**{"crowd": none, "unannotated": none, **made})
 
 
 def _plane(made: dict[str, np.ndarray], name: str, size: tuple[int, int]) -> np.ndarray:
@@ -159,9 +157,10 @@ def _plane(made: dict[str, np.ndarray], name: str, size: tuple[int, int]) -> np.
     return made[name].reshape(-1)
 
 
-def _overlap(
+def overlap_of(
     masks: Sequence[Int64[np.ndarray, " _"]], crowd: Bool[np.ndarray, " a"], size: tuple[int, int]
 ) -> Bool[np.ndarray, "h w"]:
+    """Where two instances or more are, of the run lengths of each annotation; crowds are none."""
     once, twice = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
     for runs, ignored in zip(masks, crowd, strict=True):
         if not ignored:

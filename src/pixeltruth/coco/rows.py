@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from pixeltruth.coco.annotations import Picture
-from pixeltruth.coco.rle import Planes, lengths, paint, text_lengths
+from pixeltruth.coco.rle import Planes, lengths, overlap_of, paint, text_lengths
 from pixeltruth.coco.segmentation import is_number, text_of
 from pixeltruth.records import shown
 
@@ -46,10 +46,16 @@ class Rows:
 
     def planes(self, size: tuple[int, int]) -> Planes:
         """The masks of a picture of (height, width)."""
+        return paint(self._masks(), self.crowd, self.unannotated, size=size)
+
+    def overlap(self, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+        """Where two instances or more of a picture of (height, width) are."""
+        return overlap_of(self._masks(), self.crowd, size)
+
+    def _masks(self) -> list[np.ndarray]:
         texts = [row.text for row in self.rows]
         bounds = np.cumsum([0, *map(len, texts)]).tolist()
-        masks = lengths(np.frombuffer(b"".join(texts), np.uint8), bounds)
-        return paint(masks, self.crowd, self.unannotated, size=size)
+        return lengths(np.frombuffer(b"".join(texts), np.uint8), bounds)
 
     @property
     def crowd(self) -> Bool[np.ndarray, " a"]:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Float32, Int64, UInt8, UInt16
 
 from pixeltruth.coco import pictures
 from pixeltruth.coco.planes import pack_masks, unpack_masks
-from pixeltruth.coco.rle import Planes, check_lengths, lengths, mask, paint
+from pixeltruth.coco.rle import Planes, check_lengths, lengths, mask, overlap_of, paint
 from pixeltruth.errors import FormatError
 from pixeltruth.lazy import once
 
@@ -66,7 +66,7 @@ class Sample(ABC):
 
     @once
     def planes(self) -> Planes:
-        """Index map, crowd, unannotated and overlap.
+        """Index map, crowd and unannotated; the overlap too where the file has it as a plane.
 
         Raises:
             FormatError: They are damaged.
@@ -99,7 +99,17 @@ class Sample(ABC):
 
     def loss_mask(self) -> Bool[np.ndarray, "h w"]:
         """Where a loss on keypoints may be computed: neither a crowd nor an instance without keypoints is there."""
-        return ~(self.planes.crowd | self.planes.unannotated)
+        left_out = self.planes.crowd | self.planes.unannotated
+        return np.logical_not(left_out, out=left_out)
+
+    @once
+    def overlap(self) -> Bool[np.ndarray, "h w"] | None:
+        """Where two instances or more are; None in a layout that does not tell.
+
+        Raises:
+            FormatError: The masks are damaged.
+        """
+        return self._told(self._overlap)
 
     def packed(self, *, overlap: bool = False) -> UInt8[np.ndarray, "h w"]:
         """The packed byte of each pixel, by the table of `pack_masks`.
@@ -108,10 +118,11 @@ class Sample(ABC):
             overlap: The arrangement with a bit for overlaps.
 
         Raises:
-            ValueError: There are more instances than it holds.
+            ValueError: There are more instances than it holds, or no overlap is known.
         """
-        planes = self.planes
-        flag = planes.overlap if overlap else None
+        planes, flag = self.planes, self.overlap if overlap else None
+        if overlap and flag is None:
+            raise ValueError(f"{self.facts.path} does not tell where instances overlap")
         return pack_masks(planes.index, planes.crowd, planes.unannotated, overlap=flag)
 
     def _told(self, make: Callable[[], T]) -> T:
@@ -126,6 +137,8 @@ class Sample(ABC):
     def _planes(self) -> Planes: ...
     @abstractmethod
     def _masks(self) -> np.ndarray: ...
+    @abstractmethod
+    def _overlap(self) -> np.ndarray | None: ...
 
     def __repr__(self) -> str:
         return f"Sample(image {self.image_id}, {self.size[1]}x{self.size[0]}, {len(self.ids)} instances)"
@@ -184,6 +197,9 @@ class CompactSample(Sample):
     def _planes(self) -> Planes:
         return paint(self._runs(), self.rows.crowd, (self.rows.labelled == 0) & ~self.rows.crowd, size=self.size)
 
+    def _overlap(self) -> np.ndarray:
+        return overlap_of(self._runs(), self.rows.crowd, self.size)
+
     def _masks(self) -> np.ndarray:
         runs = [one for one, crowd in zip(self._runs(), self.rows.crowd, strict=True) if not crowd]
         return np.array([mask(one, self.size) for one in runs], np.bool_).reshape(-1, *self.size)
@@ -200,13 +216,16 @@ class ClassicSample(Sample):
 
     def __init__(self, facts: Facts, stored: UInt8[np.ndarray, "h w 4"], *, overlap: bool) -> None:
         super().__init__(facts)
-        self._stored, self._overlap = stored, overlap
+        self._stored, self._has_overlap = stored, overlap
 
     def _image(self) -> np.ndarray:
         return np.ascontiguousarray(self._stored[..., 2::-1])
 
     def _planes(self) -> Planes:
-        return unpack_masks(self._stored[..., 3], overlap=self._overlap)
+        return unpack_masks(self._stored[..., 3], overlap=self._has_overlap)
+
+    def _overlap(self) -> np.ndarray | None:
+        return self.planes.overlap
 
     def _masks(self) -> np.ndarray:
         return self.planes.index == np.arange(1, len(self.ids) + 1)[:, None, None]

@@ -80,7 +80,7 @@ def stats_of(packed: PackedDataset) -> Stats:
     for sample in packed:
         for name, value in _of_one(sample).items():
             counts[name] = max(counts[name], value) if name == "most" else counts[name] + value
-        overlap += int(np.count_nonzero(sample.planes.overlap))
+        overlap += 0 if sample.overlap is None else int(np.count_nonzero(sample.overlap))
         if len(sample.ids):
             here = np.stack([(sample.facts.keypoints[..., 2] == flag).sum(axis=0) for flag in (1, 2)], axis=-1)
             flags = here if flags is None else flags + here
