@@ -32,7 +32,7 @@ test-reader: .venv-reader/.installed  ## the suite of a machine without Blender 
 	.venv-reader/bin/pytest -m "not blender"
 
 test-torch: .venv-torch/.installed  ## the tests of pixeltruth.torch, with PyTorch
-	.venv-torch/bin/pytest tests/test_torch.py
+	.venv-torch/bin/pytest tests/test_torch.py tests/coco/test_coco_torch.py
 
 check: .venv/.installed  ## lint, format and types
 	.venv/bin/ruff check
@@ -91,11 +91,11 @@ bench-rgb: .venv/.installed  ## measure the quality presets against 2000 samples
 	.venv/bin/python -m benchmarks rgb
 
 lock:  ## resolve the newest versions into requirements/*.txt (needs uv; UV_FIND_LINKS: a build of PyTorch for CPUs)
-	$(LOCK) requirements/render.in --extra render --output-file requirements/render.txt
-	$(LOCK) requirements/render-5.in --extra render --output-file requirements/render-5.txt
-	$(LOCK) requirements/reader.in --extra figures --extra remote --extra table --output-file requirements/reader.txt
-	$(LOCK) requirements/torch.in --extra torch --extra remote --output-file requirements/torch.txt
-	$(LOCK) requirements/torch-cuda.in --extra torch --extra remote --output-file requirements/torch-cuda.txt
+	$(LOCK) requirements/render.in --extra render --extra coco --output-file requirements/render.txt
+	$(LOCK) requirements/render-5.in --extra render --extra coco --output-file requirements/render-5.txt
+	$(LOCK) requirements/reader.in --extra coco --extra figures --extra remote --extra table --output-file requirements/reader.txt
+	$(LOCK) requirements/torch.in --extra coco --extra torch --extra remote --output-file requirements/torch.txt
+	$(LOCK) requirements/torch-cuda.in --extra coco --extra torch --extra remote --output-file requirements/torch-cuda.txt
 	$(RESOLVE) requirements/datagen.in --output-file requirements/datagen.txt
 
 clean:  ## remove what the targets above made, except the environments and the locks

@@ -17,12 +17,12 @@ SOURCES = sorted((ROOT / "src" / "pixeltruth").rglob("*.py"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 BLENDER = {"bpy", "bpy_extras", "bmesh", "mathutils"}
-HEAVY = BLENDER | {"embreex", "fsspec", "matplotlib", "numba", "pandas", "ray", "torch"}
+HEAVY = BLENDER | {"embreex", "fsspec", "matplotlib", "numba", "pandas", "pycocotools", "ray", "torch"}
 LOADER_SIDE = [
     "pixeltruth",
     *(
         f"pixeltruth.{name}"
-        for name in ("camera", "check", "cli", "dataset", "derive", "errors", "formats", "modalities")
+        for name in ("camera", "check", "cli", "coco", "dataset", "derive", "errors", "formats", "modalities")
     ),
 ]
 BANNED_NAMES = {"common", "core", "helper", "helpers", "util", "utils"}

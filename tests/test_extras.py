@@ -11,6 +11,11 @@ import pytest
     [
         ("torch", "import pixeltruth.torch", "torch is not installed; run: pip install 'pixeltruth[torch]'"),
         ("pandas", "pixeltruth.load().table()", "pandas is not installed; run: pip install 'pixeltruth[table]'"),
+        (
+            "pycocotools",
+            "from pixeltruth.coco.segmentation import rasteriser; rasteriser()",
+            "pycocotools is not installed; run: pip install 'pixeltruth[coco]'",
+        ),
         ("fsspec", "pixeltruth.load('s3://a')", "fsspec is not installed; run: pip install 'pixeltruth[remote]'"),
     ],
 )

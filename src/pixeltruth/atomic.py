@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, whatever happens to process, disk or power; folders that one process holds."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +20,23 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     Raises:
         FormatError: The folder is missing or may not be written, or the disk is full; names ``path``.
     """
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        yield stream
+        stream.flush()
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """As `atomic_write`, for a library that opens the file by its name: the one to write is given.
+
+    Raises:
+        FormatError: The folder is missing or may not be written, or the disk is full; names ``path``.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
-            with temporary.open("wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
+            yield temporary
+            _sync(temporary)
             temporary.replace(path)
             _sync_folder(path.parent)
         finally:
@@ -34,7 +45,19 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except FormatError:
         raise
     except OSError as error:
-        raise FormatError(path, f"cannot be written: {error.strerror or error}") from error
+        raise FormatError(path, f"cannot be written: {error.strerror or _said(error)}") from error
+
+
+def _said(error: OSError) -> str:
+    """What HDF5 says the system said, without the rest."""
+    text = " ".join(str(error).split())
+    found = re.search(r"error message = '([^']+)'", text)
+    return found[1] if found else text
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from pixeltruth import cli_export, cli_loose, options
+from pixeltruth import cli_coco, cli_export, cli_loose, options
 from pixeltruth.cli_export import Location, Output, Target
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 
@@ -298,8 +298,7 @@ def tracks(dataset: Location, output: Target, /) -> None:
 
 
 app.command(cli_export.app)
-
-
+app.command(cli_coco.app)
 app.command(cli_loose.boxes)
 app.command(cli_loose.figure)
 

@@ -1,0 +1,99 @@
+"""Packed files for PyTorch: `PackedTorchDataset` serves samples as tensors. Needs the `torch` extra."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pixeltruth.coco.dataset import PackedDataset
+from pixeltruth.errors import MissingExtraError
+
+try:
+    import torch
+    from torch.utils.data import default_collate
+except ImportError as error:
+    raise MissingExtraError("torch", "torch") from error
+try:
+    from torchvision import tv_tensors
+except ModuleNotFoundError as error:
+    if error.name != "torchvision":
+        raise
+    tv_tensors = None
+
+NAMES = ("image", "index", "loss_mask", "crowd", "unannotated", "masks", "keypoints", "ids", "image_id")
+RAGGED = ("masks", "keypoints", "ids")
+"""What has as many items as a picture has instances."""
+
+
+class PackedTorchDataset(torch.utils.data.Dataset):
+    """The samples of a packed file as dictionaries of tensors.
+
+    It can be pickled and holds no open file of another process. Names of a sample:
+
+    - ``image``: (3, h, w) uint8, red first; an `Image` where torchvision is installed.
+    - ``index``: (h, w) int32, the instance at each pixel, 0 none; a `Mask`, as the next five are.
+    - ``loss_mask``, ``crowd``, ``unannotated``: (h, w) bool.
+    - ``masks``: (n, h, w) bool, one for each instance.
+    - ``keypoints``: (n, joints, 3) float32, x, y, v. A transform of torchvision's leaves them where they are.
+    - ``ids``: (n,) int64, annotation ids; ``image_id``: int64.
+
+    Args:
+        packed: The packed file.
+        names: What a sample has.
+        transform: Called with each sample; what it returns is the sample. Must be picklable for spawned workers.
+
+    Raises:
+        ValueError: There is nothing of that name.
+    """
+
+    def __init__(
+        self,
+        packed: PackedDataset,
+        names: Sequence[str] = ("image", "index", "loss_mask", "keypoints", "ids", "image_id"),
+        *,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> None:
+        if unknown := [name for name in names if name not in NAMES]:
+            raise ValueError(f"a packed sample has no {unknown[0]!r}; it has {', '.join(NAMES)}")
+        self.packed, self.names, self.transform = packed, tuple(names), transform
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __getitem__(self, index: int) -> Any:
+        """The sample of a picture.
+
+        Raises:
+            FormatError: Its file is damaged.
+        """
+        found = self.packed[index]
+        sample = {name: _tensor(name, found) for name in self.names}
+        return sample if self.transform is None else self.transform(sample)
+
+
+def _tensor(name: str, found: Any) -> torch.Tensor:
+    if name == "image_id":
+        return torch.tensor(found.image_id)
+    if name == "image":
+        return _as("Image", torch.from_numpy(np.moveaxis(found.image, -1, 0).copy()))
+    if name == "loss_mask":
+        return _as("Mask", torch.from_numpy(found.loss_mask()))
+    tensor = torch.from_numpy(np.array(getattr(found, name), dtype=np.int32 if name == "index" else None))
+    return tensor if name in ("keypoints", "ids") else _as("Mask", tensor)
+
+
+def _as(kind: str, tensor: torch.Tensor) -> torch.Tensor:
+    return tensor if tv_tensors is None else getattr(tv_tensors, kind)(tensor)
+
+
+def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A batch: a list of what differs in number or in size from picture to picture, else one tensor.
+
+    Pictures of one size, as a transform makes them, are stacked.
+    """
+    batch: dict[str, Any] = {}
+    for name in samples[0]:
+        each = [sample[name] for sample in samples]
+        alike = name not in RAGGED and len({one.shape for one in each}) == 1
+        batch[name] = default_collate(each) if alike else each
+    return batch
