@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64, UInt8, UInt16
+from jaxtyping import Bool, Int64, UInt8, UInt16
 
 MOST = 65535
 """Instances that an index map of 16 bits can tell apart."""
@@ -92,7 +92,7 @@ def check_lengths(found: Int64[np.ndarray, " n"], size: tuple[int, int]) -> None
         raise ValueError(f"covers {found.sum()} pixels, the picture of {size[1]}x{size[0]} has {size[0] * size[1]}")
 
 
-def pixels(found: Int64[np.ndarray, " n"], size: tuple[int, int]) -> Int32[np.ndarray, " p"]:
+def pixels(found: Int64[np.ndarray, " n"], size: tuple[int, int]) -> Int64[np.ndarray, " p"]:
     """Where a mask is 1: places in the rows of a (height, width) picture, ``y * width + x``."""
     height, width = size
     ones = found[1::2]
@@ -104,7 +104,7 @@ def pixels(found: Int64[np.ndarray, " n"], size: tuple[int, int]) -> Int32[np.nd
     places -= x * np.int32(height)
     places *= np.int32(width)
     places += x
-    return places
+    return places.astype(np.int64)  # what indexing would make of them, more slowly
 
 
 def mask(found: Int64[np.ndarray, " n"], size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:

@@ -99,7 +99,10 @@ class Sample(ABC):
 
     def loss_mask(self) -> Bool[np.ndarray, "h w"]:
         """Where a loss on keypoints may be computed: neither a crowd nor an instance without keypoints is there."""
-        left_out = self.planes.crowd | self.planes.unannotated
+        crowd, unannotated = self.planes.crowd, self.planes.unannotated
+        if crowd.strides == (0, 0):  # one value for all pixels: there is none
+            return ~unannotated
+        left_out = crowd | unannotated
         return np.logical_not(left_out, out=left_out)
 
     @once
