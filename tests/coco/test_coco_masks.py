@@ -61,7 +61,7 @@ def test_run_lengths_are_those_that_counting_gives(drawn) -> None:
     np.testing.assert_array_equal(mask(found, drawn.shape), drawn)
     rows, columns = np.nonzero(drawn)
     box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1) if len(rows) else (0, 0, 0, 0)
-    assert (Measured.of(text, drawn.shape).area, Measured.of(text, drawn.shape).box) == (drawn.sum(), box)
+    assert (Measured.of(found, drawn.shape).area, Measured.of(found, drawn.shape).box) == (drawn.sum(), box)
 
 
 @given(st.lists(st.lists(st.floats(-20, 60), min_size=6, max_size=14).filter(lambda p: len(p) % 2 == 0), min_size=1))

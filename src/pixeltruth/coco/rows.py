@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 
 from pixeltruth.coco.annotations import Picture
-from pixeltruth.coco.rle import Planes, lengths, overlap_of, paint, text_lengths
+from pixeltruth.coco.rle import Planes, overlap_of, paint, text_lengths
 from pixeltruth.coco.segmentation import is_number, text_of
 from pixeltruth.records import shown
 
@@ -20,6 +20,7 @@ class Row:
     Attributes:
         id: Its id.
         text: Its mask as COCO's text of run lengths.
+        runs: The run lengths.
         crowd: It is a crowd.
         labelled: How many joints are labelled (``num_keypoints``).
         keypoints: x, y, v of each joint, as the file has them; zeros where it has none.
@@ -29,6 +30,7 @@ class Row:
 
     id: int
     text: bytes
+    runs: Int64[np.ndarray, " runs"]
     crowd: bool
     labelled: int
     keypoints: tuple[int | float, ...]
@@ -53,9 +55,7 @@ class Rows:
         return overlap_of(self._masks(), self.crowd, size)
 
     def _masks(self) -> list[np.ndarray]:
-        texts = [row.text for row in self.rows]
-        bounds = np.cumsum([0, *map(len, texts)]).tolist()
-        return lengths(np.frombuffer(b"".join(texts), np.uint8), bounds)
+        return [row.runs for row in self.rows]
 
     @property
     def crowd(self) -> Bool[np.ndarray, " a"]:
@@ -102,7 +102,8 @@ def _row(  # noqa: PLR0917
     if crowd not in (0, 1):
         raise ValueError(f"iscrowd should be 0 or 1, got {shown(crowd)}")
     text = text_of(annotation.get("segmentation"), size)
-    measured = Measured.of(text, size)
+    runs = text_lengths(text)
+    measured = Measured.of(runs, size)
     said = f"annotation {annotation['id']}: "
     if measured.area == 0:
         remarks.append(said + "its mask has no pixel in the picture; it is kept without one")
@@ -118,7 +119,7 @@ def _row(  # noqa: PLR0917
     if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
         remarks.append(said + f"bbox should be 4 numbers, got {shown(box)}; that of the mask is taken")
         box = measured.box
-    return Row(annotation["id"], text, bool(crowd), labelled, tuple(keypoints), area, tuple(box))
+    return Row(annotation["id"], text, runs, bool(crowd), labelled, tuple(keypoints), area, tuple(box))
 
 
 def _keypoints(annotation: Mapping[str, Any], joints: int) -> tuple[int, tuple[int | float, ...]]:
@@ -145,9 +146,8 @@ class Measured:
     box: tuple[float, float, float, float]
 
     @classmethod
-    def of(cls, text: bytes, size: tuple[int, int]) -> "Measured":
-        """Of a text of run lengths; the box is [x, y, width, height], zeros where there is no pixel."""
-        found = text_lengths(text)
+    def of(cls, found: Int64[np.ndarray, " n"], size: tuple[int, int]) -> "Measured":
+        """Of run lengths in a (height, width) picture; the box is [x, y, width, height], zeros without a pixel."""
         ends = np.cumsum(found)
         starts, stops = ends[0::2][: found[1::2].size], ends[1::2]
         starts, stops = starts[stops > starts], stops[stops > starts] - 1

@@ -12,6 +12,7 @@ from pixeltruth.atomic import atomic_write
 from pixeltruth.coco.annotations import Category
 from pixeltruth.coco.compact import json_of, texts_of
 from pixeltruth.coco.dataset import PackedDataset
+from pixeltruth.coco.rle import text_lengths
 from pixeltruth.coco.rows import Measured
 from pixeltruth.coco.sample import ClassicSample, CompactSample, Sample
 from pixeltruth.coco.segmentation import rasteriser
@@ -124,7 +125,7 @@ def _classic_rows(sample: Sample) -> Iterator[dict[str, Any]]:
 
 def _seen(sample: Sample, seen: np.ndarray, number: int, *, crowd: int) -> dict[str, Any]:
     text = rasteriser().encode(np.asfortranarray(seen, np.uint8))["counts"]
-    measured = Measured.of(text, sample.size)
+    measured = Measured.of(text_lengths(text), sample.size)
     return {
         "id": number,
         "image_id": sample.image_id,
