@@ -114,7 +114,8 @@ class TestConventions:
         dp = pixeltruth.load(folder)[0]
         rows = {row.name: row for row in dp.modalities}
         assert set(rows) == {"rgb", "depth", "distance", "normals", "instance", "category_id", "weight",
-                             "flow_forward", "nocs"}  # fmt: skip
+                             "flow_forward"}  # fmt: skip
+        assert dp.stored["nocs"].shape == (H, W, 4)  # not normalised to a box: it must not pass for ours
         for name, row in rows.items():
             assert dp[name].dtype == row.dtype, name
             assert dp[name].shape == row.shape(H, W), name
