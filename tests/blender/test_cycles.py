@@ -1,6 +1,7 @@
 """Light: what a picture is in closed form, and that it lies on its labels."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -210,7 +211,8 @@ def changing(path, tmp_path, *, persistent):
     for change in CHANGES.values():
         change(bpy.data.objects["box"])
         evaluate(stage.scene, lambda graph: len(graph.object_instances))
-        pictures.append(picture(stage, stage.views[0], tmp_path))
+        view = replace(stage.views[0], frame=stage.scene.frame_current)
+        pictures.append(picture(stage, view, tmp_path))
     return pictures
 
 
