@@ -107,13 +107,13 @@ def test_a_longer_step_takes_the_frames_out_of_order_and_changes_nothing_else(wh
 
 
 def test_nothing_of_the_light_touches_a_label(whole, scene, tmp_path):
-    """Motion blur, depth of field, exposure and a denoiser in the file, and a picture beside the labels."""
+    """Motion blur, depth of field, exposure, alpha threshold, a denoiser in the file, a picture beside the labels."""
     bpy.ops.wm.open_mainfile(filepath=str(scene))
     settings = bpy.context.scene
     settings.render.engine = "CYCLES"
     settings.render.use_motion_blur, settings.render.motion_blur_shutter = True, 2.0
     settings.cycles.use_denoising = True
-    settings.view_settings.exposure = 3.0
+    settings.view_settings.exposure, settings.view_layers[0].pass_alpha_threshold = 3.0, 0.9
     for camera in (owner for owner in settings.objects if owner.type == "CAMERA"):
         camera.data.dof.use_dof, camera.data.dof.aperture_fstop = True, 0.1
     for owner in settings.objects:
