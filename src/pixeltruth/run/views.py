@@ -21,11 +21,11 @@ from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
 from pixeltruth.mesh_store import MeshStore
 from pixeltruth.modalities import FRAME_OF
-from pixeltruth.raycast import Caster, Maker, maps_of
+from pixeltruth.raycast import Caster, Maker, Seen, maps_of
 from pixeltruth.run.instances import instance_table
 from pixeltruth.run.shot import Shot, Still
 from pixeltruth.sighting import sight
-from pixeltruth.view import InstanceRow, Keypoints, View
+from pixeltruth.view import InstanceRow, View
 
 Maps = Mapping[str, np.ndarray]
 
@@ -71,6 +71,7 @@ class ViewMaker:
         self.rows = {entry.name: entry.row for entry in rows}
         self.lit = tuple(entry.name for entry in rows if entry.engine == "cycles")
         self._folders = {camera.name: camera.folder for camera in manifest.cameras}
+        self._has_keypoints = any(entry.keypoints for entry in manifest.instances)
         self._stills: dict[int, Still] = {}
         self._store = MeshStore()
 
@@ -116,13 +117,13 @@ class ViewMaker:
 
     def maps(self, shot: Shot, folder: str) -> dict[str, np.ndarray]:
         """Casts the geometry of a view."""
-        return self._labels(shot, folder)[0]
+        return self._labels(shot, folder, shot.caster.seen_from(shot.views[folder].viewpoint))[0]
 
     def _labels(
-        self, shot: Shot, folder: str
+        self, shot: Shot, folder: str, seen: Seen
     ) -> tuple[dict[str, np.ndarray], tuple[InstanceRow, ...], np.ndarray | None]:
         """The geometry maps of a view, its instance table and the bits of its amodal masks."""
-        view, job = shot.views[folder], self.job
+        job = self.job
         if not any(entry.engine == "rays" for entry in self.entries):
             return {}, (), None
         others = {way: _other_time(other, folder) for way, other in shot.others.items()}
@@ -130,8 +131,7 @@ class ViewMaker:
             partial(flow_maps, way=way, other=other, outputs=job.outputs) for way, other in others.items()
         ]
         makers.append(partial(coordinate_maps, boxes=shot.boxes, outputs=job.outputs))
-        seen = shot.caster.seen_from(view.viewpoint)
-        hits = seen.trace(view.viewpoint.lens.rays())
+        hits = seen.trace(seen.viewpoint.lens.rays())
         segments = shot.inventory.segments
         arrays = maps_of(seen, hits, job.maps, segments=segments, subsamples=job.subsamples, makers=makers)
         if "instance" not in arrays:
@@ -141,7 +141,8 @@ class ViewMaker:
     def write(self, shot: Shot, folder: str, light: Maps) -> Path:
         """Casts a view's geometry and writes its file, whole or not at all; returns the file's path."""
         view = shot.views[folder]
-        arrays, instances, masks = self._labels(shot, folder)
+        seen = shot.caster.seen_from(view.viewpoint)
+        arrays, instances, masks = self._labels(shot, folder, seen)
         metadata = {"camera": view.name, "frame": view.frame}
         metadata |= {FRAME_OF[way]: frame for way, frame in self.stage.neighbours(view.frame).items()}
         if light:
@@ -157,16 +158,10 @@ class ViewMaker:
             instances,
             metadata,
             amodal_masks=masks,
-            keypoints=self._keypoints(shot, view),
+            keypoints=sight(seen, shot.inventory.keypoints) if self._has_keypoints else None,
         )
         native.write_view(path, whole, codec=self.job.codec)
         return path
-
-    def _keypoints(self, shot: Shot, view: PlannedView) -> tuple[Keypoints, ...] | None:
-        """What the view sees of keypoints; None where the scene has none at any frame."""
-        if not any(entry.keypoints for entry in self.manifest.instances):
-            return None
-        return sight(shot.caster.seen_from(view.viewpoint), shot.inventory.keypoints)
 
 
 def _other_time(other: tuple[Still, Correspondence], folder: str) -> OtherTime:
