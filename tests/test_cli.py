@@ -163,7 +163,8 @@ def test_every_target_has_a_command_with_its_options() -> None:
     assert {name for name in cli_export.app if not name.startswith("-")} == set(targets())
     for name, target in targets().items():
         given = inspect.signature(cli_export.app[name].default_command or str).parameters
-        assert list(given) == ["dataset", "output", *target.options.model_fields, "workers"]
+        append = ["append"] if target.appends else []
+        assert list(given) == ["dataset", "output", *target.options.model_fields, *append, "workers"]
         # The command leaves its defaults to the target
         assert {parameter.default for parameter in list(given.values())[2:]} == {None}
 

@@ -36,6 +36,7 @@ def _written(_: Any, tokens: Sequence[Token]) -> Path:
 Location = Annotated[Path, Parameter(converter=_located)]
 """What is read: a path or a URL."""
 Target = Annotated[Path, Parameter(converter=_written)]
+_Flag = Annotated[bool | None, Parameter(negative="")]
 Output = Annotated[Path, Parameter(alias="-o", converter=_written)]
 
 
@@ -61,6 +62,44 @@ def blenderproc(dataset: Location, output: Target, /, *, workers: int | None = N
         workers: How many files are made at once; as many as there are cores by default, at most 8.
     """
     _export("blenderproc", dataset, output, workers=workers)
+
+
+@app.command
+def coco(
+    dataset: Location,
+    output: Target,
+    /,
+    *,
+    categories: str | None = None,
+    stuff: str | None = None,
+    level: int | None = None,
+    crowd_by: str | None = None,
+    crowd_below: int | None = None,
+    masks: Literal["rle", "polygons"] | None = None,
+    pictures: Literal["png", "jpg", "none"] | None = None,
+    append: _Flag = None,
+    workers: int | None = None,
+) -> None:
+    """Write COCO's files: `images`, `instances.json`, `person_keypoints.json`, `panoptic.json` and `panoptic`.
+
+    Args:
+        dataset: Folder of the dataset, or its URL.
+        output: Folder to write into; made where it does not exist.
+        categories: Names or numbers of those to keep, `a,b`; by default all but one that is called `background`.
+        stuff: Names or numbers of those that are no things, as a ground: they are in `panoptic.json` alone.
+        level: Where a dataset has classes instead of instances, how much of their names makes a category: 1 is
+            `human` for `human.head.nose`. By default the whole name.
+        crowd_by: Key of the table of instances that is true for what belongs to a crowd; `iscrowd` by default.
+        crowd_below: Instances with fewer visible pixels than this belong to a crowd.
+        masks: `rle`, the default, is compressed run lengths, exact; `polygons` run along the edges of pixels.
+        pictures: `png`, the default, keeps every pixel; `jpg` is smaller; `none` writes labels alone.
+        append: Add the dataset to an export that is there; its ids and files stay.
+        workers: How many files are made at once; as many as there are cores by default, at most 8.
+    """
+    _export(
+        "coco", dataset, output, categories=categories, stuff=stuff, level=level, crowd_by=crowd_by,
+        crowd_below=crowd_below, masks=masks, pictures=pictures, append=append, workers=workers,
+    )  # fmt: skip
 
 
 @app.command

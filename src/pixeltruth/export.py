@@ -1,10 +1,11 @@
 """`export_dataset`: a dataset written in the layout of another tool, file by file, each whole or not at all."""
 
 import hashlib
+import itertools
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,20 +14,23 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from pixeltruth.atomic import atomic_write, hold
-from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset
 from pixeltruth.errors import FormatError, JobError
+from pixeltruth.formats.reading import Reader
 from pixeltruth.manifest import strict_json
 from pixeltruth.provenance import differences
 from pixeltruth.records import Record, build
 from pixeltruth.remote import local_path
 from pixeltruth.run.progress import Progress
+from pixeltruth.selection import entries
 
 RECORD = ".pixeltruth-export.json"
 """File in the output folder that tells what is exported there, so that the same export goes on and another is refused.
 
 It holds no path: a dataset is known by what is in it, wherever it lies.
 """
+APPENDED = ".pixeltruth-appended.json"
+"""File beside it that tells which datasets were added later."""
 _MAX_WORKERS = 8
 
 
@@ -43,6 +47,19 @@ class Item:
     write: Callable[[BinaryIO], None]
 
 
+@dataclass(frozen=True)
+class There:
+    """What an export finds: nothing, or other datasets that it is added to.
+
+    Attributes:
+        folder: The output folder.
+        datapoints: How many datapoints there are of other datasets.
+    """
+
+    folder: Path
+    datapoints: int
+
+
 class NoOptions(Record):
     """The options of a target that has none."""
 
@@ -53,27 +70,32 @@ class Target:
 
     Attributes:
         name: What it is called on the command line.
-        plan: The files of an export, in order, from the dataset and the options (an instance of `options`). It raises
-            JobError where the layout cannot hold a label; nothing is written before all items are known, so they must
-            be small: arrays are opened by `Item.write`.
+        plan: The files of an export, in order, from the dataset, the options (an instance of `options`), and what is
+            there. It raises JobError where the layout cannot hold a label; nothing is written before all items are
+            known, so they must be small: arrays are opened by `Item.write`.
         doc: What is written, one sentence, and a paragraph where that needs more.
         options: The options: a frozen record whose every field has a default. Its command in `pixeltruth.cli_export`
             takes the same.
+        finish: Makes what is known only when all items are there, in the output folder, and returns what is to be said.
+        appends: Whether a folder can hold several datasets.
     """
 
     name: str
-    plan: Callable[[Dataset, Any], Iterable[Item]]
+    plan: Callable[[Dataset, Any, There], Iterable[Item]]
     doc: str
     options: type[Record] = NoOptions
+    finish: Callable[[Path], Sequence[str]] | None = None
+    appends: bool = False
 
 
 def targets() -> dict[str, Target]:
     """The layouts by name."""
     from pixeltruth.formats.blenderproc.export import TARGET as BLENDERPROC  # they import this module
+    from pixeltruth.formats.coco.export import TARGET as COCO
     from pixeltruth.formats.datagen.export import TARGET as DATAGEN
     from pixeltruth.formats.exr.export import TARGET as EXR
 
-    return {target.name: target for target in (BLENDERPROC, DATAGEN, EXR)}
+    return {target.name: target for target in (BLENDERPROC, COCO, DATAGEN, EXR)}
 
 
 def export_dataset(
@@ -83,6 +105,7 @@ def export_dataset(
     *,
     workers: int | None = None,
     progress: bool | None = None,
+    append: bool = False,
     **options: Any,
 ) -> list[Path]:
     """Write a dataset in the layout of another tool.
@@ -95,6 +118,7 @@ def export_dataset(
         output: The folder to write into; made where it does not exist.
         workers: How many files are made at once, in threads. None: as many as there are cores, at most 8.
         progress: Show a progress bar. None: where standard error is a terminal.
+        append: Add the dataset to an export that is there, with the same options. What is there stays as it is.
         **options: Options of the target: the fields of its ``options``.
 
     Returns:
@@ -113,15 +137,20 @@ def export_dataset(
     chosen = build(known[target].options, options)
     if not len(dataset):
         raise JobError(f"{dataset!r} holds nothing to export")
-    items = _distinct(known[target].plan(dataset, chosen))
+    if append and not known[target].appends:
+        raise JobError(f"append: an export to {target} is of one dataset; choose an empty or new folder")
     record = {
         "generator": f"pixeltruth {version('pixeltruth')}",
         "format": target,
         "options": chosen.model_dump(mode="json"),
         "dataset": identity(dataset),
     }
-    with _claimed(folder, record), Progress(shown=progress, doing="exporting", counted="files") as bar:
+    there = _there(folder, record, append=append)
+    items = _distinct(known[target].plan(dataset, chosen, there))
+    with _claimed(folder, record, there), Progress(shown=progress, doing="exporting", counted="files") as bar:
         _write(items, folder, bar, workers=workers or min(_MAX_WORKERS, os.cpu_count() or 1))
+        if (finish := known[target].finish) is not None:
+            bar.note(finish(folder))
     return [folder / item.path for item in items]
 
 
@@ -130,18 +159,17 @@ def identity(dataset: Dataset) -> dict[str, Any]:
     digest = hashlib.sha256()
     for manifest in (*(folder.manifest for folder in dataset.folders), *(scene.manifest for scene in dataset.scenes)):
         digest.update(f"{manifest.model_dump_json() if manifest else None}\n".encode())
-    for point in dataset:
-        facts = (_inside(point, dataset), point.camera, point.frame, point.lighting, _size(point.path))
-        digest.update(f"{json.dumps(facts)}\n".encode())
+    for folder in dataset.folders:
+        for entry in entries((folder,)):
+            digest.update(f"{json.dumps(view_facts(entry.reader, folder.path))}\n".encode())
     layouts = list(dict.fromkeys(folder.layout for folder in dataset.folders))
     return {"layouts": layouts, "datapoints": len(dataset), "sha256": digest.hexdigest()}
 
 
-def _inside(point: Datapoint, dataset: Dataset) -> str:
-    for folder in dataset.folders:
-        if point.path.is_relative_to(folder.path):
-            return point.path.relative_to(folder.path).as_posix()
-    return point.path.name
+def view_facts(view: Reader, folder: Path) -> tuple[str | int | None, ...]:
+    """What a view of a dataset in a folder is known by, wherever the folder lies."""
+    inside = view.path.relative_to(folder).as_posix() if view.path.is_relative_to(folder) else view.path.name
+    return inside, view.camera, view.frame, view.lighting, _size(view.path)
 
 
 def _size(path: Path) -> int:
@@ -186,8 +214,43 @@ def _write_item(item: Item, folder: Path) -> None:
         item.write(stream)
 
 
+def _there(folder: Path, record: dict[str, Any], *, append: bool) -> There:
+    """What is there of other datasets, before the one of the record."""
+    datasets = _datasets(folder)
+    if record["dataset"] in datasets:
+        datasets = datasets[: datasets.index(record["dataset"])]
+    elif not append:
+        datasets = []  # that the folder holds another export is said once the dataset is known to be one to export
+    return There(folder, sum(dataset["datapoints"] for dataset in datasets))
+
+
+def _datasets(folder: Path) -> list[dict[str, Any]]:
+    """The datasets that are exported into a folder, in their order."""
+    found: list[Any] = []
+    for name, key in ((RECORD, "dataset"), (APPENDED, "datasets")):
+        path = folder / name
+        if path.is_file():
+            kept = _read(path).get(key)
+            found += kept if isinstance(kept, list) else [kept]
+    if not all(isinstance(dataset, dict) and isinstance(dataset.get("datapoints"), int) for dataset in found):
+        raise FormatError(folder / RECORD, "is damaged; choose an empty or new folder")
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = strict_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise FormatError(path, f"{error}; choose an empty or new folder") from error
+    if not isinstance(found, dict):
+        raise FormatError(path, "is damaged; choose an empty or new folder")
+    return found
+
+
 @contextmanager
-def _claimed(folder: Path, record: dict[str, Any]) -> Iterator[None]:
+def _claimed(folder: Path, record: dict[str, Any], there: There) -> Iterator[None]:
     """The folder, made and found to be free or to hold a part of the same export, for one process at a time."""
     if folder.exists() and not folder.is_dir():
         raise JobError(f"{folder} is a file; give a folder to export into")
@@ -200,10 +263,22 @@ def _claimed(folder: Path, record: dict[str, Any]) -> Iterator[None]:
         lock = note.open("rb")
     with lock:
         hold(lock, folder)
-        _refuse_other(note, record)
+        _join(folder, record, there)
         for left_over in folder.glob("**/.*.tmp"):  # of an export that was killed
             left_over.unlink()
         yield
+
+
+def _join(folder: Path, record: dict[str, Any], there: There) -> None:
+    """Hold the record against what is there, and add its dataset where that is wanted."""
+    datasets = _datasets(folder)
+    before = itertools.takewhile(record["dataset"].__ne__, datasets)
+    if there.datapoints and sum(dataset["datapoints"] for dataset in before) != there.datapoints:
+        raise JobError(f"{folder}: another export was added meanwhile; run the same export again")
+    same = {"dataset": record["dataset"]} if there.datapoints or record["dataset"] in datasets else {}
+    _refuse_other(folder / RECORD, {**_read(folder / RECORD), **same}, record)
+    if record["dataset"] not in datasets:
+        _note(folder / APPENDED, {"datasets": [*datasets[1:], record["dataset"]]})
 
 
 def _ours(path: Path) -> bool:
@@ -225,11 +300,7 @@ def _note(note: Path, record: dict[str, Any]) -> None:
         raise
 
 
-def _refuse_other(note: Path, record: dict[str, Any]) -> None:
-    try:
-        found = strict_json(note.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FormatError(note, f"{error}; choose an empty or new folder") from error
+def _refuse_other(note: Path, found: dict[str, Any], record: dict[str, Any]) -> None:
     if changed := "; ".join(differences(found, json.loads(json.dumps(record)))):
         raise JobError(f"{note.parent} holds another export ({changed}); choose an empty or new folder")
 

@@ -71,11 +71,15 @@ class Progress:
 
     def start(self, *, total: int, finished: int, notes: Sequence[str]) -> None:
         """The number is known; what the rays will not see, or what was switched off, is said above the bar."""
+        self.note(notes)
+        self._bar.reset(self._task, total=total, completed=finished, description=self._counted)
+
+    def note(self, notes: Sequence[str]) -> None:
+        """What is worth knowing, above the bar; elsewhere as lines."""
         for note in notes[:_MAX_NOTES]:
             self.console.print(f"note: {note}", highlight=False, markup=False)
         if len(notes) > _MAX_NOTES:
             self.console.print(f"note: and {len(notes) - _MAX_NOTES} more; pixeltruth info lists them all")
-        self._bar.reset(self._task, total=total, completed=finished, description=self._counted)
 
     def advance(self) -> None:
         """One more view is on disk."""

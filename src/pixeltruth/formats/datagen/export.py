@@ -26,7 +26,7 @@ from pixeltruth.camera import Viewpoint
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError, NoViewpointError
-from pixeltruth.export import Item, NoOptions, Target
+from pixeltruth.export import Item, NoOptions, Target, There
 from pixeltruth.formats.datagen.export_keypoints import NAME as KEYPOINTS
 from pixeltruth.formats.datagen.export_keypoints import has_keypoints, write_keypoints
 from pixeltruth.formats.datagen.index import FRAMES
@@ -52,7 +52,7 @@ class _Place:
     points: tuple[Datapoint, ...]
 
 
-def plan(dataset: Dataset, _options: NoOptions) -> Iterator[Item]:
+def plan(dataset: Dataset, _options: NoOptions, _there: There) -> Iterator[Item]:
     """The files of an export.
 
     Raises:

@@ -1,0 +1,1 @@
+"""COCO's files of annotations, written from a dataset of any layout."""
