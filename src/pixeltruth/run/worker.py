@@ -74,8 +74,23 @@ def _writable(job: Job) -> list[Path]:
     numba = Path(os.environ.get("NUMBA_CACHE_DIR") or Path.home() / ".cache" / "numba")
     with suppress(OSError):  # behind the fence it could not be made; without it kernels are compiled every time
         numba.mkdir(parents=True, exist_ok=True)
-    drivers = [Path.home() / name for name in (".nv", ".cache/cycles", ".cache/nvidia")]
-    return [Path(job.output), Path("/dev"), ours, numba, *(drivers if job.needs_light and job.device != "cpu" else [])]
+    gpus = _of_gpus() if job.needs_light and job.device != "cpu" else []
+    return [Path(job.output), Path("/dev"), ours, numba, *gpus]
+
+
+def _of_gpus() -> list[Path]:
+    """Where drivers of GPUs keep the kernels that they compile, and where NVIDIA's writes the names of its threads.
+
+    Without the latter, CUDA does not start: the folder is this process's own.
+    """
+    home = Path.home()
+    found = [Path("/proc/self/task"), *(home / name for name in (".nv", ".cache/cycles", ".cache/nvidia"))]
+    for variable, name in (("CUDA_CACHE_PATH", "cuda"), ("OPTIX_CACHE_PATH", "optix")):
+        folder = Path(os.environ.setdefault(variable, str(home / ".cache" / "pixeltruth" / name)))
+        with suppress(OSError):  # as above
+            folder.mkdir(parents=True, exist_ok=True)
+        found.append(folder)
+    return found
 
 
 def _advice() -> str:
