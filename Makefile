@@ -32,7 +32,7 @@ test-reader: .venv-reader/.installed  ## the suite of a machine without Blender 
 	.venv-reader/bin/pytest -m "not blender"
 
 test-torch: .venv-torch/.installed  ## the tests of pixeltruth.torch, with PyTorch
-	.venv-torch/bin/pytest tests/test_torch.py tests/coco/test_coco_torch.py
+	.venv-torch/bin/pytest tests/test_torch.py tests/coco/test_coco_torch.py tests/formats/test_coco_torchvision.py
 
 check: .venv/.installed  ## lint, format and types
 	.venv/bin/ruff check
@@ -53,7 +53,7 @@ venv-reader: .venv-reader/.installed  ## make .venv-reader: the same without Ble
 
 venv-torch: .venv-torch/.installed  ## make .venv-torch: the reader with PyTorch
 
-venv-datagen: .venv-datagen/.locked  ## make .venv-datagen: the Datagen SDK, which tests of exports to it ask
+venv-datagen: .venv-datagen/.locked  ## make .venv-datagen: the Datagen SDK and supervision, which tests of exports ask
 
 # $* is one of the environments. Two stamps: an edit of pyproject.toml costs a second, a new lock a new environment.
 .venv/.locked: requirements/render.txt

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pixeltruth.coco.runs import Region
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.figures.coloring import id_colors
 from pixeltruth.taxonomy import ThingCategory
@@ -59,9 +58,9 @@ def _keypoints(found: Float64[np.ndarray, "k 3"] | None, count: int) -> Entry:
     return dict(zip(KEYPOINT_KEYS, ([number for row in numbers for number in row], labelled), strict=True))
 
 
-def rle(region: Region, size: tuple[int, int]) -> Entry:
-    """Compressed run lengths."""
-    return {"size": list(size), "counts": region.counts.decode()}
+def rle(thing: Thing, *, size: tuple[int, int]) -> Entry:
+    """Compressed run lengths in a picture of (height, width)."""
+    return {"size": list(size), "counts": thing.region.counts.decode()}
 
 
 def segments(things: Things, file_name: str) -> Entry:

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -19,8 +19,9 @@ from pixeltruth.errors import JobError
 from pixeltruth.export import Item, Target, There, view_facts
 from pixeltruth.formats.coco.entries import annotation, image_entry, rle, segments
 from pixeltruth.formats.coco.parts import Heads, Part, compose, head_path, head_text, part_path
+from pixeltruth.polygons import polygons
 from pixeltruth.taxonomy import Taxonomy, ThingOptions, survey
-from pixeltruth.things import Things, things_of
+from pixeltruth.things import Thing, Things, things_of
 
 _MOST_SEGMENTS = 2**24 - 1
 _QUALITY = 95
@@ -85,7 +86,7 @@ def plan(dataset: Dataset, options: CocoOptions, there: There) -> Iterator[Item]
     if again := heads.views.intersection(views):
         point = dataset[views.index(min(again, key=views.index))]
         raise JobError(
-            f"{there.folder} has {point.path} already; export only what is new, or all of it into a new folder"
+            f"{there.folder} has {point.path} already; add only what is new, or export all into a new folder"
         )
     yield Item(head_path(there.datapoints), partial(_write_text, head_text(len(views), taxonomy.categories, views)))
     number = itertools.count(there.datapoints + 1)
@@ -149,15 +150,29 @@ def panoptic_picture(things: Things) -> UInt8[np.ndarray, "h w 3"]:
     return numbers[things.runs.map()].view(np.uint8).reshape(*things.runs.size, 4)[..., :3]
 
 
+def _polygons(things: Things) -> Callable[[Thing], list[list[int]]]:
+    """What gives the polygons of a thing."""
+    labels = things.runs.map()
+
+    def polygons_of(thing: Thing) -> list[list[int]]:
+        x, y, width, height = thing.region.box
+        rings = polygons(labels[y : y + height, x : x + width] == thing.label)
+        return [np.add(ring, (x, y)).reshape(-1).tolist() for ring in rings]
+
+    return polygons_of
+
+
 def _write_part(picture: _Picture, stream: BinaryIO) -> None:
     point, taxonomy = picture.point, picture.taxonomy
     things = things_of(point, taxonomy)
     size = things.runs.size
+    lengths = partial(rle, size=size)
+    drawn = _polygons(things) if picture.options.masks == "polygons" else lengths
     categories = {entry.id: entry for entry in taxonomy.categories}
     part = Part(
         image_entry(picture.file_name, point, scene=picture.scene.name, size=size),
         [
-            annotation(thing, categories[thing.category], rle(thing.region, size))
+            annotation(thing, categories[thing.category], (lengths if thing.crowd else drawn)(thing))
             for thing in things.things
             if not categories[thing.category].stuff
         ],

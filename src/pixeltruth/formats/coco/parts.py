@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from pixeltruth.atomic import atomic_write
 from pixeltruth.errors import FormatError, JobError
-from pixeltruth.formats.coco.entries import FILES, Entry
+from pixeltruth.formats.coco.entries import FILES, KEYPOINT_KEYS, Entry
 from pixeltruth.manifest import strict_json
 from pixeltruth.taxonomy import ThingCategory
 
@@ -228,8 +228,7 @@ def _numbered(parts: Iterator[Part], name: str) -> Iterator[tuple[Entry, list[En
         if name == "panoptic.json":
             yield image, [{"image_id": number, **part.panoptic}]
             continue
-        yield (
-            image,
-            [{"id": annotation + place, "image_id": number, **entry} for place, entry in enumerate(part.annotations)],
-        )
+        left = () if name == "person_keypoints.json" else KEYPOINT_KEYS
+        kept = ({key: entry[key] for key in entry if key not in left} for entry in part.annotations)
+        yield image, [{"id": id_, "image_id": number, **entry} for id_, entry in enumerate(kept, annotation)]
         annotation += len(part.annotations)
