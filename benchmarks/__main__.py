@@ -12,7 +12,7 @@ from pixeltruth.run.attendance import environment
 
 NAMES = (
     "caster", "instancing", "staging", "geometry", "motion", "amodal", "views", "light", "exactness", "reading",
-    "datagen", "coco",
+    "datagen", "coco", "annotations",
 )  # fmt: skip
 BY_NAME_ONLY = ("rgb",)
 """Too long to be among all."""
