@@ -304,11 +304,11 @@ app.command(cli_loose.figure)
 
 
 @app.command
-def sample(name: Literal["still_life", "people"], /, *, output: Output) -> None:
+def sample(name: Literal["still_life", "people", "crowd"], /, *, output: Output) -> None:
     """Build a sample scene, as a file to render. Prints its path.
 
     Args:
-        name: Which one: a still life, or two people with keypoints.
+        name: Which one: a still life, two people with keypoints, or a crowd of twelve.
         output: The .blend file to write.
     """
     from pixeltruth.run.sample import write_sample

@@ -9,8 +9,8 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from pixeltruth.blender import samples  # noqa: E402
-from pixeltruth.blender.samples import people, still_life, things  # noqa: E402
-from pixeltruth.blender.samples.shapes import Shape, box, join, lathe, sheet, tube, turn  # noqa: E402
+from pixeltruth.blender.samples import crowd, people, still_life, things  # noqa: E402
+from pixeltruth.blender.samples.shapes import Shape, box, capsule, join, lathe, sheet, tube, turn  # noqa: E402
 from pixeltruth.skeleton import BUILT_IN  # noqa: E402
 
 pytestmark = pytest.mark.blender
@@ -145,6 +145,18 @@ def test_box_lathe_and_tube_enclose_their_volume():
     assert volume(straight) == pytest.approx(5 * octagon, rel=1e-12)
 
 
+def test_a_capsule_goes_from_end_to_end_wherever_they_lie():
+    """As fine as it takes, it is a cylinder and a sphere; every vertex is its radius from the line between its ends."""
+    ends = [((0, 0, 0), (0, 0, 2)), ((1, -2, 3), (1.5, 0.25, 2.5)), ((0, 0, 1), (0, 0, 0)), ((0, 3, 0), (4, 3, 0))]
+    for start, end in np.array(ends, dtype=np.float64):
+        fine = capsule(start, end, 0.3, segments=200)
+        length = np.linalg.norm(np.subtract(end, start))
+        assert volume(fine) == pytest.approx(np.pi * 0.09 * length + 4 / 3 * np.pi * 0.027, rel=1e-3)
+        along = np.subtract(end, start) / length
+        nearest = np.clip((fine.vertices - start) @ along, 0, length)[:, None] * along + start
+        np.testing.assert_allclose(np.linalg.norm(fine.vertices - nearest, axis=1), 0.3, atol=1e-12)
+
+
 @pytest.mark.parametrize("make", [things.bowl, things.vase, things.mug, things.mug_handle, things.pear, things.candle])
 def test_solids_are_closed_and_face_outwards(make):
     shape = make()
@@ -190,3 +202,19 @@ def test_people_have_every_joint_of_coco(tmp_path):
     for copy in ("person_1", "person_2"):
         assert bpy.data.objects[copy]["category"] == "person"
     assert (tmp_path / "people.blend").stat().st_size < 1_000_000
+
+
+def test_a_crowd_is_twelve_people_whose_limbs_hang_on_their_bones(tmp_path):
+    crowd.save(tmp_path / "crowd.blend")
+    people = [thing for thing in bpy.data.objects if thing.get("category") == "person"]
+    assert len(people) == 12
+    for person in people:
+        limbs = [thing for thing in bpy.data.objects if thing.parent is person]
+        assert len(limbs) == 11
+        names = {bone["keypoint"] for bone in person.pose.bones if "keypoint" in bone}
+        assert names == set(BUILT_IN["coco_17"].keypoints)
+        thigh = next(limb for limb in limbs if limb["part"] == "left_thigh")
+        hip, knee = (person.matrix_world @ person.pose.bones[f"left_{joint}"].head for joint in ("hip", "knee"))
+        corners = np.array([thigh.matrix_world @ vertex.co for vertex in thigh.data.vertices])
+        np.testing.assert_allclose((corners.min(axis=0) + corners.max(axis=0)) / 2, (hip + knee) / 2, atol=0.01)
+    assert (tmp_path / "crowd.blend").stat().st_size < 1_000_000

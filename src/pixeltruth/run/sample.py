@@ -10,7 +10,7 @@ from typing import Literal
 from pixeltruth.errors import FormatError, JobError, RenderError
 from pixeltruth.run.api import need_blender
 
-Sample = Literal["still_life", "people"]
+Sample = Literal["still_life", "people", "crowd"]
 
 _CODE = "import sys; from pixeltruth.blender.samples import {name}; {name}.save(sys.argv[1])"
 

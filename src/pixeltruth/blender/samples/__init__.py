@@ -5,7 +5,7 @@ Each is a module with `build()`, which fills an empty scene, and `save(path)`, w
 
 from collections.abc import Callable
 
-from pixeltruth.blender.samples import people, still_life
+from pixeltruth.blender.samples import crowd, people, still_life
 
-SAMPLES: dict[str, Callable[[], None]] = {"still_life": still_life.build, "people": people.build}
+SAMPLES: dict[str, Callable[[], None]] = {"still_life": still_life.build, "people": people.build, "crowd": crowd.build}
 """What fills an empty scene, by name."""

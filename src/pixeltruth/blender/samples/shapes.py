@@ -98,6 +98,22 @@ def lathe(profile: Sequence[tuple[float, float]], *, segments: int = 32) -> Shap
     return Shape(np.concatenate([*rings, *ends]), tuple(faces), (0,) * len(faces))
 
 
+def capsule(
+    start: Float64[np.ndarray, "3"], end: Float64[np.ndarray, "3"], radius: float, *, segments: int = 16
+) -> Shape:
+    """A cylinder from ``start`` to ``end`` with half a sphere at either end."""
+    along = end - start
+    length = float(np.linalg.norm(along))
+    angles = np.linspace(0, np.pi / 2, segments // 4 + 1)
+    arc = [(radius * float(np.sin(angle)), radius * float(np.cos(angle))) for angle in angles]
+    profile = [*((across, -up) for across, up in arc), *((across, length + up) for across, up in reversed(arc))]
+    upwards = along / length
+    side = np.cross(_least_aligned_axis(upwards[None]), upwards)
+    side /= np.linalg.norm(side)
+    frame = np.column_stack([side, np.cross(upwards, side), upwards])
+    return lathe(profile, segments=segments).turned(frame).moved(*start.tolist())
+
+
 def tube(path: Sequence[Sequence[float]], radii: Sequence[float], *, segments: int = 8) -> Shape:
     """A pipe along the points ``path`` with one radius for each point, closed at both ends."""
     points = np.array(path, dtype=np.float64)
