@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from pixeltruth.polygons import joined, outlines, polygons
+from tests.coco_files import judged
 
 TOUCHING = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 1]], bool)
 """Two holes that touch by a corner."""
@@ -60,7 +61,7 @@ def as_coco_draws(rings, size):
 
     if not rings:
         return np.zeros(size, bool)
-    return judge.decode(judge.merge(judge.frPyObjects([ring.ravel().tolist() for ring in rings], *size))).astype(bool)
+    return judged(judge.merge(judge.frPyObjects([ring.ravel().tolist() for ring in rings], *size)))
 
 
 def pieces_of(mask):
