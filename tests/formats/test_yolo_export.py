@@ -9,10 +9,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 import pixeltruth
-from pixeltruth.errors import FormatError, JobError
+from pixeltruth.coco.runs import Region
+from pixeltruth.errors import JobError
 from pixeltruth.formats import native
-from pixeltruth.formats.yolo.labels import Task, label_text
-from pixeltruth.annotations import Classes
+from pixeltruth.formats.yolo.labels import box_shares, joint_shares
+from pixeltruth.manifest import SceneManifest, read_json, view_file, write_json
+from pixeltruth.things import Thing
 from pixeltruth.view import InstanceRow
 from tests import jointed, synthetic
 from tests.coco_files import judged
@@ -23,7 +25,7 @@ SIZE = np.array([40, 30])
 def read_data(path: Path) -> dict:
     """`data.yaml`, as far as these files use YAML: keys, one level of keys below, JSON values."""
     found: dict = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
             continue
         key, _, value = line.partition(":")
@@ -37,11 +39,11 @@ def _value(text: str):
 
 
 def comments(path: Path) -> list[str]:
-    return [line[2:] for line in path.read_text().splitlines()[1:] if line.startswith("# ")]
+    return [line[2:] for line in path.read_text(encoding="utf-8").splitlines()[1:] if line.startswith("# ")]
 
 
 def lines_of(path: Path) -> list[list[float]]:
-    return [[float(number) for number in line.split()] for line in path.read_text().splitlines()]
+    return [[float(number) for number in line.split()] for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dataset(folder: Path):
     return pixeltruth.load(folder)
+
+
+@pytest.fixture(scope="module")
+def posed(tmp_path_factory: pytest.TempPathFactory):
+    """A dataset in which the first box has COCO's keypoints, the second one none, and both are of one category."""
+    root = jointed.write_dataset(tmp_path_factory.mktemp("posed") / "boxes")
+    path = root / "scene_00001" / "scene.json"
+    scene = read_json(path, SceneManifest)
+    bare = [entry.model_copy(update={"keypoints": ()}) if entry.id == 7 else entry for entry in scene.instances]
+    write_json(path, scene.model_copy(update={"instances": tuple(bare)}))
+    for frame in synthetic.FRAMES:
+        view = jointed.view(frame)
+        keypoints = tuple(group for group in view.keypoints if group.instance == 2)
+        native.write_view(root / "scene_00001" / "camera_1" / view_file(frame), replace(view, keypoints=keypoints))
+    return pixeltruth.load(root)
 
 
 def exported(dataset, folder: Path, **options) -> Path:
@@ -93,8 +110,8 @@ class TestFiles:
             assert (picture.format, picture.size, picture.mode) == ("JPEG", (40, 30), "RGB")
 
     def test_a_picture_that_shows_nothing_has_an_empty_text(self, dataset, tmp_path: Path) -> None:
-        out = exported(dataset, tmp_path / "out", min_area=10**6)
-        assert {path.read_text() for path in (out / "labels").rglob("*.txt")} == {""}
+        out = exported(dataset, tmp_path / "out", crowd_below=10**6)
+        assert {path.read_text(encoding="utf-8") for path in (out / "labels").rglob("*.txt")} == {""}
 
 
 class TestDetect:
@@ -108,37 +125,30 @@ class TestDetect:
             assert lines[:, 0].tolist() == [0, 1, 1]
 
     @pytest.mark.parametrize("box", [(8191, 4319, 1, 1), (0, 0, 8192, 4320), (1, 2, 4097, 1001)])
-    def test_boxes_of_large_pictures_come_back(self, box) -> None:
-        class Point:
-            instances = pixeltruth.datapoint.InstanceTable((InstanceRow(1, "a", {"class": 1}, (), 1, box),))
-
-            def __getitem__(self, name):
-                return np.broadcast_to(np.uint32(0), (4320, 8192))
-
-        numbers = np.array(label_text(Point(), Task("detect", Classes(("a",), {1: 0}))).split(), float)
-        middle, sides = numbers[1:3] * [8192, 4320], numbers[3:] * [8192, 4320]
+    def test_nine_digits_are_enough_for_large_pictures(self, box) -> None:
+        size = np.array([8192.0, 4320.0])
+        numbers = np.array([float(f"{number:.9g}") for number in box_shares(box, size)])
+        middle, sides = numbers[:2] * size, numbers[2:] * size
         np.testing.assert_allclose([*(middle - sides / 2), *sides], box, atol=1e-4)
 
     def test_small_ones_are_left_out_where_that_is_asked_for(self, dataset, tmp_path: Path) -> None:
         areas = [[row.area for row in point.instances] for point in dataset]
         least = sorted(areas[0])[1]
-        out = exported(dataset, tmp_path / "out", min_area=least)
+        out = exported(dataset, tmp_path / "out", crowd_below=least)
         few = [sum(area < least for area in each) for each in areas]
         for number, gone in enumerate(few, 1):
             assert len(lines_of(out / "labels" / "all" / f"{number:012}.txt")) == 3 - gone
-        assert f"{sum(few)} visible instances are left out: they have fewer than {least} pixels" in comments(
-            out / "data.yaml"
-        )
+        assert f"left out: {sum(few)} visible instances that belong to crowds" in comments(out / "data.yaml")
 
-    def test_categories_in_the_order_that_is_asked_for(self, dataset, tmp_path: Path) -> None:
-        out = exported(dataset, tmp_path / "out", categories="category_3, 0")
-        assert read_data(out / "data.yaml")["names"] == {0: "category_3", 1: "category_0"}
-        assert [line[0] for line in lines_of(out / "labels" / "all" / "000000000001.txt")] == [1, 0, 0]
+    def test_crowds_are_left_out_where_that_is_asked_for(self, dataset, tmp_path: Path) -> None:
+        out = exported(dataset, tmp_path / "out", crowd_by="solid")  # of all but the ground
+        assert [line[0] for line in lines_of(out / "labels" / "all" / "000000000001.txt")] == [0]
+        assert "left out: 8 visible instances that belong to crowds" in comments(out / "data.yaml")
 
     def test_other_categories_are_left_out_and_counted(self, dataset, tmp_path: Path, capsys) -> None:
         out = exported(dataset, tmp_path / "out", categories="category_3")
         assert [line[0] for line in lines_of(out / "labels" / "all" / "000000000001.txt")] == [0, 0]
-        note = "4 visible instances are left out: they are of other categories, or of none"
+        note = "left out: 4 visible instances of other categories"
         assert note in comments(out / "data.yaml")
         assert f"note: {note}\n" in capsys.readouterr().err
 
@@ -182,17 +192,6 @@ class TestSegment:
             assert not ((np.asarray(picture) == 1) & ~_grown(mask)).any()
             assert not (~_grown(~mask) & (np.asarray(picture) == 0)).any()
 
-    def test_a_table_that_tells_of_other_pixels_is_damaged(self, tmp_path: Path) -> None:
-        root = synthetic.write_dataset(tmp_path / "ours", frames=(1,), lighting=("day",))
-        view = synthetic.view(lighting=("day",))
-        wrong = replace(view.instances[1], box=(0, 0, 12, 12))
-        native.write_view(
-            root / "scene_00001" / "camera_1" / "view_000001.h5",
-            replace(view, instances=(view.instances[0], wrong, view.instances[2])),
-        )
-        with pytest.raises(FormatError, match=r"view_000001\.h5: instance 2: the table tells of other pixels"):
-            exported(pixeltruth.load(root), tmp_path / "out", task="segment")
-
 
 def _grown(mask: np.ndarray) -> np.ndarray:
     wide = np.pad(mask, 1)
@@ -200,47 +199,68 @@ def _grown(mask: np.ndarray) -> np.ndarray:
 
 
 class TestPose:
-    def test_keypoints_are_those_of_the_skeleton(self, dataset, tmp_path: Path) -> None:
-        out = exported(dataset, tmp_path / "out", task="pose")
+    def test_keypoints_are_those_of_the_category(self, posed, tmp_path: Path) -> None:
+        out = exported(posed, tmp_path / "out", task="pose")
         data = read_data(out / "data.yaml")
         assert data["kpt_shape"] == [17, 3]
         assert data["flip_idx"] == [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
         assert data["kpt_names"] == {0: list(jointed.COCO.keypoints)}
         assert data["names"] == {0: "category_3"}
-        for number, point in enumerate(dataset, 1):
+        for number, point in enumerate(posed, 1):
             first, second = lines_of(out / "labels" / "all" / f"{number:012}.txt")
             joints = np.reshape(first[5:], (17, 3))
             (known,) = (group for group in jointed.groups(point.frame) if group.instance == 2)
             np.testing.assert_array_equal(joints[:, 2], known.flag)
             seen = known.flag > 0
             np.testing.assert_allclose(joints[seen, :2] * SIZE - 0.5, known.uv[seen], atol=1e-6)
+            assert seen.any()
+            assert not seen.all()
             assert not joints[~seen].any()
-            assert seen.any() and not seen.all()
-            assert second[5:] == [0.0] * 51, "of the category, but without this skeleton"
             assert len(first) == 56
+            assert second[5:] == [0.0] * 51, "of the category, but without keypoints"
 
-    def test_what_has_no_keypoints_is_of_other_categories(self, dataset, tmp_path: Path) -> None:
-        out = exported(dataset, tmp_path / "out", task="pose")
-        note = "4 visible instances are left out: they are of other categories, or of none"
-        assert note in comments(out / "data.yaml")
+    def test_a_keypoint_at_the_edge_of_the_picture(self) -> None:
+        places = np.array([[-0.5, -0.5, 1], [39.5, 29.5, 2], [0, 0, 0]])
+        thing = Thing(1, (1,), "a", 1, False, Region(1, (0, 0, 1, 1), b""), None, None, places)
+        assert joint_shares(thing, SIZE.astype(float), 3).tolist() == [0, 0, 1, 1, 1, 2, 0, 0, 0]
 
-    def test_categories_may_be_named(self, dataset, tmp_path: Path) -> None:
-        out = exported(dataset, tmp_path / "out", task="pose", categories="0,3")
-        assert [line[0] for line in lines_of(out / "labels" / "all" / "000000000001.txt")] == [0, 1, 1]
+    def test_what_has_no_keypoints_is_of_other_categories(self, posed, tmp_path: Path) -> None:
+        out = exported(posed, tmp_path / "out", task="pose")
+        assert "left out: 4 visible instances of other categories" in comments(out / "data.yaml")
 
-    @pytest.mark.parametrize(
-        ("options", "said"),
-        [
-            ({"task": "pose", "skeleton": "horse"}, "skeleton: choose one of those that instances have: coco_17"),
-            ({"skeleton": "coco_17"}, "skeleton 'coco_17': only --task pose has one, not detect"),
-        ],
-    )
-    def test_a_skeleton_that_does_not_fit(self, dataset, tmp_path: Path, options: dict, said: str) -> None:
-        refused(dataset, tmp_path / "out", said, **options)
+    def test_categories_may_be_named(self, posed, tmp_path: Path) -> None:
+        out = exported(posed, tmp_path / "out", task="pose", categories="0,3")
+        ground, *boxes = lines_of(out / "labels" / "all" / "000000000001.txt")
+        assert (ground[0], [box[0] for box in boxes]) == (0, [1, 1])
+        assert ground[5:] == [0.0] * 51
+        names = list(jointed.COCO.keypoints)
+        assert read_data(out / "data.yaml")["kpt_names"] == {0: names, 1: names}
 
-    def test_no_skeleton(self, tmp_path: Path) -> None:
+    def test_a_category_with_different_keypoints_is_refused(self, dataset, tmp_path: Path) -> None:
+        refused(dataset, tmp_path / "out", "'category_3' has instances with different keypoints", task="pose")
+
+    def test_categories_with_different_keypoints_are_refused(self, tmp_path: Path) -> None:
+        root = jointed.write_dataset(tmp_path / "ours", frames=(1,), lighting=("day",))
+        path = root / "scene_00001" / "scene.json"
+        scene = read_json(path, SceneManifest)
+        other = [
+            entry.model_copy(update={"values": {**entry.values, "category_id": 4}}) if entry.id == 7 else entry
+            for entry in scene.instances
+        ]
+        write_json(path, scene.model_copy(update={"instances": tuple(other)}))
+        view = jointed.view(1, lighting=("day",))
+        rows = [replace(row, values={**row.values, "category_id": 4}) if row.id == 7 else row for row in view.instances]
+        native.write_view(root / "scene_00001" / "camera_1" / view_file(1), replace(view, instances=tuple(rows)))
+        said = "'category_3' and 'category_4' have different keypoints"
+        refused(pixeltruth.load(root), tmp_path / "out", said, task="pose")
+        out = exported(pixeltruth.load(root), tmp_path / "out", task="pose", categories="4")
+        assert read_data(out / "data.yaml")["kpt_shape"] == [4, 3]
+        assert read_data(out / "data.yaml")["flip_idx"] == [0, 1, 2, 3], "no skeleton says which mirror each other"
+
+    def test_no_keypoints(self, tmp_path: Path) -> None:
         plain = pixeltruth.load(synthetic.write_dataset(tmp_path / "ours"))
-        refused(plain, tmp_path / "out", "has no instance with a skeleton of keypoints", task="pose")
+        said = "--task pose needs a category whose instances have keypoints"
+        refused(plain, tmp_path / "out", said, task="pose")
 
 
 def refused(dataset, out: Path, said: str, **options) -> None:
@@ -260,8 +280,8 @@ class TestRefusals:
             ({"split": "train=0.5,train=0.5"}, "each name once"),
             ({"split": "train=0.5,val=0.25,../up=0.25"}, "'../up' cannot be the name of a folder"),
             ({"split": "train=0.5,val=0.5"}, "split with exact=True to cut by count"),
-            ({"categories": "cat"}, "no category is called 'cat'; there are category_0, category_3"),
-            ({"min_area": -1}, "min_area: should be greater than or equal to 0"),
+            ({"categories": "cat"}, "categories: the dataset has no category 'cat'; it has category_0"),
+            ({"crowd_below": -1}, "crowd_below: should be greater than or equal to 0"),
             ({"task": "classify"}, "task"),
         ],
     )
@@ -280,21 +300,28 @@ class TestRefusals:
         native.write_view(
             root / "scene_00001" / "camera_1" / "view_000001.h5", replace(view, arrays=arrays, instances=())
         )
-        refused(pixeltruth.load(root), tmp_path / "out", "tells no instances apart")
+        refused(pixeltruth.load(root), tmp_path / "out", "has no map of instances")
 
-    def test_no_categories(self, tmp_path: Path) -> None:
-        refused(bare_boxes(tmp_path / "ours"), tmp_path / "out", "has no categories")
+    def test_two_names_of_one_category(self, tmp_path: Path) -> None:
+        root = synthetic.write_dataset(tmp_path / "ours", frames=(1,), lighting=("day",))
+        path = root / "scene_00001" / "scene.json"
+        scene = read_json(path, SceneManifest)
+        named = [
+            entry.model_copy(update={"values": {**entry.values, "category": entry.name}}) for entry in scene.instances
+        ]
+        write_json(path, scene.model_copy(update={"instances": tuple(named)}))
+        refused(pixeltruth.load(root), tmp_path / "out", "category 3 is 'box' in")
 
 
-def bare_boxes(root: Path):
-    """A dataset whose instances have no values."""
-    from pixeltruth.manifest import SceneManifest, read_json, write_json
-
-    synthetic.write_dataset(root, frames=(1,), lighting=("day",))
-    scene = read_json(root / "scene_00001" / "scene.json", SceneManifest)
-    instances = tuple(entry.model_copy(update={"values": {}}) for entry in scene.instances)
-    write_json(root / "scene_00001" / "scene.json", scene.model_copy(update={"instances": instances}))
+def test_without_categories_all_is_one_class(tmp_path: Path) -> None:
+    root = synthetic.write_dataset(tmp_path / "ours", frames=(1,), lighting=("day",))
+    path = root / "scene_00001" / "scene.json"
+    scene = read_json(path, SceneManifest)
+    bare = [entry.model_copy(update={"values": {}}) for entry in scene.instances]
+    write_json(path, scene.model_copy(update={"instances": tuple(bare)}))
     view = synthetic.view(lighting=("day",))
     rows = tuple(replace(row, values={}) for row in view.instances)
-    native.write_view(root / "scene_00001" / "camera_1" / "view_000001.h5", replace(view, instances=rows))
-    return pixeltruth.load(root)
+    native.write_view(root / "scene_00001" / "camera_1" / view_file(1), replace(view, instances=rows))
+    out = exported(pixeltruth.load(root), tmp_path / "out")
+    assert read_data(out / "data.yaml")["names"] == {0: "object"}
+    assert len(lines_of(out / "labels" / "all" / "000000000001.txt")) == 3

@@ -54,7 +54,7 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
     """
     if _EVERY in chosen.shares:
         raise JobError(f"split: {_EVERY!r} is what VOC calls the pictures of all splits but test; choose another name")
-    taxonomy = survey(dataset, chosen.things)
+    taxonomy = survey(dataset, chosen.things, joints=False)
     classes = classes_of(taxonomy, taxonomy.categories)
     _check_classes(classes)
     shown = pictures(dataset, chosen)

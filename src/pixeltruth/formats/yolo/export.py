@@ -50,7 +50,7 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
     splits = list(chosen.shares)
     if splits and (missing := {"train", "val"} - set(splits)):
         raise JobError(f"split: YOLO needs the splits train and val; {min(missing)} is missing")
-    taxonomy = survey(dataset, chosen.things)
+    taxonomy = survey(dataset, chosen.things, joints=chosen.task == "pose")
     task = _task(taxonomy, chosen)
     shown = pictures(dataset, chosen)
     notes = list(left_out([tally(each.point, task.classes) for each in shown], crowds=True))
