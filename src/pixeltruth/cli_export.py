@@ -153,7 +153,7 @@ def voc(
     split: str | None = None,
     split_by: Literal["scene", "camera", "datapoint"] | None = None,
     seed: int | None = None,
-    exact: bool | None = None,
+    exact: Annotated[bool | None, Parameter(negative="")] = None,
     pictures: Literal["png", "jpg"] | None = None,
     workers: int | None = None,
 ) -> None:
@@ -197,7 +197,7 @@ def yolo(
     split: str | None = None,
     split_by: Literal["scene", "camera", "datapoint"] | None = None,
     seed: int | None = None,
-    exact: bool | None = None,
+    exact: Annotated[bool | None, Parameter(negative="")] = None,
     pictures: Literal["png", "jpg"] | None = None,
     task: Literal["detect", "segment", "pose"] | None = None,
     workers: int | None = None,
