@@ -103,6 +103,21 @@ def classes_of(taxonomy: Taxonomy, kept: Sequence[ThingCategory]) -> Classes:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """What the table of a picture tells of its visible instances.
+
+    Attributes:
+        things: How many annotations they become, crowds as one.
+        crowds: Instances that belong to a crowd.
+        others: Instances that are of no class.
+    """
+
+    things: int
+    crowds: int
+    others: int
+
+
+@dataclass(frozen=True)
 class Picture:
     """A datapoint to be written; it is opened anew for each file, so that its arrays are not kept.
 
@@ -110,12 +125,14 @@ class Picture:
         name: Its place in the dataset, counted from 1, in twelve digits; what its files are called.
         kind: What its picture becomes.
         split: The split that it falls into; empty where there is none.
+        tally: What its table tells of.
         scene, index: Where it is.
     """
 
     name: str
     kind: Pictures
     split: str
+    tally: Tally
     scene: Scene
     index: int
 
@@ -134,11 +151,12 @@ class Picture:
         return things_of(self.point, classes.taxonomy)
 
 
-def pictures(dataset: Dataset, chosen: PictureOptions) -> list[Picture]:
-    """All pictures of a dataset.
+def pictures(dataset: Dataset, classes: Classes, chosen: PictureOptions) -> list[Picture]:
+    """All pictures of a dataset; each datapoint is opened once.
 
     Raises:
         JobError: A datapoint has no picture of 8 bits, or the splits are wrong.
+        FormatError: A file of the dataset is damaged.
     """
     splits = _splits(dataset, chosen)
     found: list[Picture] = []
@@ -148,7 +166,8 @@ def pictures(dataset: Dataset, chosen: PictureOptions) -> list[Picture]:
             if dtypes.get("rgb") != "uint8":
                 fault = f"rgb is {dtypes['rgb']}, not 8 bits" if "rgb" in dtypes else "has no picture (rgb)"
                 raise JobError(f"{point.path}: {fault}; annotations are of pictures")
-            found.append(Picture(f"{len(found) + 1:012}", chosen.pictures, splits[len(found)], scene, index))
+            name, split = f"{len(found) + 1:012}", splits[len(found)]
+            found.append(Picture(name, chosen.pictures, split, _tally(point, classes), scene, index))
     return found
 
 
@@ -159,25 +178,10 @@ def _splits(dataset: Dataset, chosen: PictureOptions) -> Sequence[str]:
     try:
         return assigned(dataset.folders, chosen.shares, chosen.split_by, seed=chosen.seed, exact=chosen.exact)
     except ValueError as error:
-        raise JobError(f"split: {error}") from None
+        raise JobError(f"split: {error}; what stays together is a choice (split_by)") from None
 
 
-@dataclass(frozen=True)
-class Tally:
-    """What the table of a picture tells of its visible instances.
-
-    Attributes:
-        things: How many annotations they become, crowds as one.
-        crowds: Instances that belong to a crowd.
-        others: Instances that are of no class.
-    """
-
-    things: int
-    crowds: int
-    others: int
-
-
-def tally(point: Datapoint, classes: Classes) -> Tally:
+def _tally(point: Datapoint, classes: Classes) -> Tally:
     """Counts the instances of a picture; classes that stand in for instances count as nothing."""
     if by_class(point):
         return Tally(0, 0, 0)
@@ -194,16 +198,16 @@ def tally(point: Datapoint, classes: Classes) -> Tally:
     return Tally(counts["things"] + len(crowds), counts["crowds"], counts["others"])
 
 
-def left_out(tallies: Sequence[Tally], *, crowds: bool) -> Iterator[str]:
+def left_out(shown: Sequence[Picture], *, crowds: bool) -> Iterator[str]:
     """What an export leaves out of what is visible, in words.
 
     Args:
-        tallies: Those of all pictures.
+        shown: All pictures.
         crowds: Whether crowds are left out.
     """
-    if others := sum(each.others for each in tallies):
+    if others := sum(each.tally.others for each in shown):
         yield f"left out: {others} visible instances of other categories"
-    if crowds and (count := sum(each.crowds for each in tallies)):
+    if crowds and (count := sum(each.tally.crowds for each in shown)):
         yield f"left out: {count} visible instances that belong to crowds"
 
 

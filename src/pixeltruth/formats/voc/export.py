@@ -20,7 +20,6 @@ from pixeltruth.picture_files import (
     classes_of,
     left_out,
     pictures,
-    tally,
     write_picture,
     write_text,
 )
@@ -57,11 +56,10 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
     taxonomy = survey(dataset, chosen.things, joints=False)
     classes = classes_of(taxonomy, taxonomy.categories)
     _check_classes(classes)
-    shown = pictures(dataset, chosen)
-    tallies = [tally(each.point, classes) for each in shown]
-    for each, found in zip(shown, tallies, strict=True):
-        if found.things >= VOID:
-            raise JobError(f"{each.point.path}: shows {found.things} things; VOC's pictures hold {VOID - 1}")
+    shown = pictures(dataset, classes, chosen)
+    for each in shown:
+        if each.tally.things >= VOID:
+            raise JobError(f"{each.point.path}: shows {each.tally.things} things; VOC's pictures hold {VOID - 1}")
     for each in shown:
         yield Item(PurePosixPath("JPEGImages", each.file_name), partial(write_picture, each))
         yield Item(PurePosixPath("Annotations", f"{each.name}.xml"), partial(_write_annotation, each, classes))
@@ -69,7 +67,7 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
             yield Item(PurePosixPath(f"Segmentation{of}", f"{each.name}.png"), partial(write, each, classes))
     yield from _lists(shown, list(chosen.shares))
     names = "".join(f"{name}\n" for name in (BACKGROUND, *classes.names))
-    notes = tuple(left_out(tallies, crowds=False))
+    notes = tuple(left_out(shown, crowds=False))
     yield Item(PurePosixPath("labels.txt"), partial(write_text, names), notes=notes)
 
 

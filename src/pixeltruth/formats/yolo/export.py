@@ -20,7 +20,6 @@ from pixeltruth.picture_files import (
     classes_of,
     left_out,
     pictures,
-    tally,
     write_picture,
     write_text,
 )
@@ -52,8 +51,8 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
         raise JobError(f"split: YOLO needs the splits train and val; {min(missing)} is missing")
     taxonomy = survey(dataset, chosen.things, joints=chosen.task == "pose")
     task = _task(taxonomy, chosen)
-    shown = pictures(dataset, chosen)
-    notes = list(left_out([tally(each.point, task.classes) for each in shown], crowds=True))
+    shown = pictures(dataset, task.classes, chosen)
+    notes = list(left_out(shown, crowds=True))
     if not splits:
         notes.append("no --split is given: training and validation are the same pictures")
     for each in shown:
@@ -103,7 +102,8 @@ def _data(task: Task, splits: Sequence[str], notes: Sequence[str]) -> Iterator[s
         yield f"{split}: images/{split if splits else _WHOLE}"
     if task.joints is not None:
         yield f"kpt_shape: [{len(task.joints.keypoints)}, 3]"
-        yield f"flip_idx: {_flip(task.joints)}"
+        if task.joints.pairs:  # without it, trainers do not mirror pictures; with a wrong one they teach wrong sides
+            yield f"flip_idx: {_flip(task.joints)}"
         yield "kpt_names:"
         yield from (f"  {number}: {_quoted(task.joints.keypoints)}" for number in range(len(task.classes.names)))
     yield "names:"
