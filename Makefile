@@ -32,7 +32,8 @@ test-reader: .venv-reader/.installed  ## the suite of a machine without Blender 
 	.venv-reader/bin/pytest -m "not blender"
 
 test-torch: .venv-torch/.installed  ## the tests of pixeltruth.torch, with PyTorch
-	.venv-torch/bin/pytest tests/test_torch.py tests/coco/test_coco_torch.py tests/formats/test_coco_torchvision.py
+	.venv-torch/bin/pytest tests/test_torch.py tests/coco/test_coco_torch.py tests/formats/test_coco_torchvision.py \
+	  tests/formats/test_voc_torchvision.py
 
 check: .venv/.installed  ## lint, format and types
 	.venv/bin/ruff check

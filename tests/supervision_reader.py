@@ -1,6 +1,6 @@
-"""Run by an environment that has supervision: writes what it makes of a COCO file.
+"""Run by an environment that has supervision: writes what it makes of annotations.
 
-Arguments: the folder of pictures, the file, an .npz file.
+Arguments: an .npz file, the name of a function of `supervision.DetectionDataset`, and its arguments.
 """
 
 import sys
@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import supervision
 
-read = supervision.DetectionDataset.from_coco(sys.argv[1], sys.argv[2], force_masks=True)
+read = getattr(supervision.DetectionDataset, sys.argv[2])(*sys.argv[3:], force_masks=sys.argv[2] != "from_pascal_voc")
 found = {"classes": np.array(read.classes)}
 for path, picture, shown in read:
     name = path.rpartition("/")[2]
-    parts = {"picture": picture, "masks": shown.mask, "boxes": shown.xyxy, "classes": shown.class_id}
-    found |= {f"{name}.{part}": array for part, array in parts.items()}
-    found[f"{name}.crowd"] = shown.data["iscrowd"]
-np.savez(sys.argv[3], **found)
+    found |= {f"{name}.picture": picture, f"{name}.boxes": shown.xyxy, f"{name}.classes": shown.class_id}
+    found |= {} if shown.mask is None else {f"{name}.masks": shown.mask}
+    found |= {f"{name}.crowd": shown.data["iscrowd"]} if "iscrowd" in shown.data else {}
+np.savez(sys.argv[1], **found)

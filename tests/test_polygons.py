@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from pixeltruth.polygons import joined, outlines, polygons
+from tests.coco_files import judged
 
 TOUCHING = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 1]], bool)
 """Two holes that touch by a corner."""
@@ -60,7 +61,7 @@ def as_coco_draws(rings, size):
 
     if not rings:
         return np.zeros(size, bool)
-    return judge.decode(judge.merge(judge.frPyObjects([ring.ravel().tolist() for ring in rings], *size))).astype(bool)
+    return judged(judge.merge(judge.frPyObjects([ring.ravel().tolist() for ring in rings], *size)))
 
 
 def pieces_of(mask):
@@ -76,6 +77,18 @@ def pieces_of(mask):
                 labels[y, x] = number
                 todo += [(y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)]
     return labels
+
+
+def sides(ring):
+    return list(zip(map(tuple, ring.tolist()), map(tuple, np.roll(ring, -1, axis=0).tolist()), strict=True))
+
+
+def lines(drawn, size):
+    """Pixels of lines one pixel wide, at whole numbers, as OpenCV draws edges."""
+    picture = Image.new("1", (size[1] + 1, size[0] + 1))
+    for side in drawn:
+        ImageDraw.Draw(picture).line(side, fill=1)
+    return np.array(picture)
 
 
 class TestOutlines:
@@ -137,11 +150,7 @@ class TestPolygons:
     @every_mask
     def test_drawn_with_its_edges_it_grows_by_no_more_than_a_pixel(self, mask) -> None:
         """As OpenCV fills; bridges to holes run through the mask."""
-        height, width = mask.shape
-        picture = Image.new("L", (width + 1, height + 1))
-        for ring in polygons(mask):
-            ImageDraw.Draw(picture).line([*map(tuple, [*ring.tolist(), ring[0].tolist()])], fill=1)
-        edges = np.asarray(picture, bool)
+        edges = lines([side for ring in polygons(mask) for side in sides(ring)], mask.shape)
         grown = np.pad(mask, ((0, 1), (0, 1)))
         grown[1:, :-1] |= mask
         grown[:-1, 1:] |= mask
@@ -177,6 +186,19 @@ class TestJoined:
             np.testing.assert_array_equal(filled([whole], mask.shape), mask)
             assert area(whole) == mask.sum()
             assert (whole != np.roll(whole, 1, axis=0)).any(axis=1).all()
+
+    @every_mask
+    def test_drawn_with_its_edges_it_grows_by_a_pixel_and_by_lines_between_pieces(self, mask) -> None:
+        if mask.any():
+            pieces = polygons(mask)
+            own = {side for piece in pieces for side in sides(piece)}
+            whole = joined(pieces)
+            bridges = [side for side in sides(whole) if side not in own]
+            assert len(bridges) <= 2 * (len(pieces) - 1)
+            drawn, grown = lines(sides(whole), mask.shape), lines(bridges, mask.shape)
+            for piece in pieces:
+                grown |= lines(sides(piece), mask.shape)
+            np.testing.assert_array_equal(drawn, grown)
 
     def test_pieces_are_joined_where_they_are_nearest(self) -> None:
         mask = np.zeros((4, 9), bool)

@@ -138,3 +138,92 @@ def exr(
         workers: How many files are made at once; as many as there are cores by default, at most 8.
     """
     _export("exr", dataset, output, layout=layout, precision=precision, maps=maps, workers=workers)
+
+
+@app.command
+def voc(
+    dataset: Location,
+    output: Target,
+    /,
+    *,
+    categories: str | None = None,
+    level: int | None = None,
+    crowd_by: str | None = None,
+    crowd_below: int | None = None,
+    split: str | None = None,
+    split_by: Literal["scene", "camera", "datapoint"] | None = None,
+    seed: int | None = None,
+    exact: Annotated[bool | None, Parameter(negative="")] = None,
+    pictures: Literal["png", "jpg"] | None = None,
+    workers: int | None = None,
+) -> None:
+    """Write Pascal VOC 2012: pictures, boxes in XML, classes and objects as palette pictures, lists.
+
+    torchvision finds it where the output is `ROOT/VOCdevkit/VOC2012`.
+
+    Args:
+        dataset: Folder of the dataset, or its URL.
+        output: Folder to write into; made where it does not exist.
+        categories: Names or numbers of those to keep, `a,b`; by default all but one that is called `background`.
+        level: Where a dataset has classes instead of instances, how much of their names makes a category: 1 is
+            `human` for `human.head.nose`. By default the whole name.
+        crowd_by: Key of the table of instances that is true for what belongs to a crowd; `iscrowd` by default. A crowd
+            is one object, marked difficult.
+        crowd_below: Instances with fewer visible pixels than this belong to a crowd.
+        split: Names and shares of splits, `train=0.8,val=0.2`; none by default.
+        split_by: What stays together in a split: `scene`, the default, `camera` or `datapoint`.
+        seed: Another seed, another division; 0 by default.
+        exact: Cut by count, so that few scenes are shared out as the shares say.
+        pictures: `jpg`, the default, of quality 95, or `png`, exact, which VOC's own tools do not look for.
+        workers: How many files are made at once; as many as there are cores by default, at most 8.
+    """
+    _export(
+        "voc", dataset, output,
+        categories=categories, level=level, crowd_by=crowd_by, crowd_below=crowd_below, split=split, split_by=split_by,
+        seed=seed, exact=exact, pictures=pictures, workers=workers,
+    )  # fmt: skip
+
+
+@app.command
+def yolo(
+    dataset: Location,
+    output: Target,
+    /,
+    *,
+    categories: str | None = None,
+    level: int | None = None,
+    crowd_by: str | None = None,
+    crowd_below: int | None = None,
+    split: str | None = None,
+    split_by: Literal["scene", "camera", "datapoint"] | None = None,
+    seed: int | None = None,
+    exact: Annotated[bool | None, Parameter(negative="")] = None,
+    pictures: Literal["png", "jpg"] | None = None,
+    task: Literal["detect", "segment", "pose"] | None = None,
+    workers: int | None = None,
+) -> None:
+    """Write YOLO's pictures, texts of labels and `data.yaml`, for detection, segmentation or pose.
+
+    Args:
+        dataset: Folder of the dataset, or its URL.
+        output: Folder to write into; made where it does not exist.
+        categories: Names or numbers of those to keep, `a,b`; by default all but one that is called `background`, and
+            of a pose those with keypoints.
+        level: Where a dataset has classes instead of instances, how much of their names makes a category: 1 is
+            `human` for `human.head.nose`. By default the whole name.
+        crowd_by: Leave out what belongs to a crowd, for which this key of the table of instances is true, as `iscrowd`;
+            by default nothing is left out.
+        crowd_below: Leave out instances with fewer visible pixels than this.
+        split: Names and shares of splits, `train=0.8,val=0.2`; none by default.
+        split_by: What stays together in a split: `scene`, the default, `camera` or `datapoint`.
+        seed: Another seed, another division; 0 by default.
+        exact: Cut by count, so that few scenes are shared out as the shares say.
+        pictures: `png`, the default, exact; or `jpg`, of quality 95, smaller.
+        task: `detect`, the default: boxes; `segment`: outlines; `pose`: boxes with keypoints.
+        workers: How many files are made at once; as many as there are cores by default, at most 8.
+    """
+    _export(
+        "yolo", dataset, output,
+        categories=categories, level=level, crowd_by=crowd_by, crowd_below=crowd_below, split=split, split_by=split_by,
+        seed=seed, exact=exact, task=task, pictures=pictures, workers=workers,
+    )  # fmt: skip

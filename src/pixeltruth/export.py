@@ -41,10 +41,12 @@ class Item:
     Attributes:
         path: Relative to the output folder.
         write: Writes its whole content, which is the same each time. Called in a thread, beside those of other items.
+        notes: What the export leaves behind of the dataset, to be said to the user.
     """
 
     path: PurePosixPath
     write: Callable[[BinaryIO], None]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,10 @@ def targets() -> dict[str, Target]:
     from pixeltruth.formats.coco.export import TARGET as COCO
     from pixeltruth.formats.datagen.export import TARGET as DATAGEN
     from pixeltruth.formats.exr.export import TARGET as EXR
+    from pixeltruth.formats.voc.export import TARGET as VOC
+    from pixeltruth.formats.yolo.export import TARGET as YOLO
 
-    return {target.name: target for target in (BLENDERPROC, COCO, DATAGEN, EXR)}
+    return {target.name: target for target in (BLENDERPROC, COCO, DATAGEN, EXR, VOC, YOLO)}
 
 
 def export_dataset(
@@ -189,7 +193,8 @@ def _distinct(items: Iterable[Item]) -> list[Item]:
 def _write(items: list[Item], folder: Path, bar: Progress, *, workers: int) -> None:
     """Write what is not there yet, several files at once, and as few in advance as keep the workers busy."""
     todo = [item for item in items if not (folder / item.path).is_file()]
-    bar.start(total=len(items), finished=len(items) - len(todo), notes=())
+    notes = [note for item in items for note in item.notes]
+    bar.start(total=len(items), finished=len(items) - len(todo), notes=notes)
     running: deque[Future[None]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="export") as pool:
         try:

@@ -117,7 +117,9 @@ def by_class(point: Datapoint) -> bool:
     raise JobError(f"{point.path}: has no map of instances, so nothing tells its things apart; render with `instance`")
 
 
-def survey(dataset: Dataset, options: ThingOptions, *, known: Mapping[str, int] | None = None) -> Taxonomy:
+def survey(
+    dataset: Dataset, options: ThingOptions, *, known: Mapping[str, int] | None = None, joints: bool = True
+) -> Taxonomy:
     """The categories of a dataset.
 
     Numbers stay what they are; texts without a number get the next ones, in alphabetical order.
@@ -126,6 +128,7 @@ def survey(dataset: Dataset, options: ThingOptions, *, known: Mapping[str, int] 
         dataset: The dataset.
         options: Which categories to keep.
         known: Numbers that names have already.
+        joints: Whether keypoints are wanted; else categories have none.
 
     Raises:
         JobError: A category has two names, or two lists of keypoints; one that is asked for is not there; a datapoint
@@ -134,7 +137,8 @@ def survey(dataset: Dataset, options: ThingOptions, *, known: Mapping[str, int] 
     """
     found: dict[Value, ThingCategory] = {}
     for value, entry in _seen(dataset, options):
-        found[value] = _agreed(found.setdefault(value, entry), entry)
+        wanted = entry if joints else replace(entry, keypoints=(), edges=(), pairs=())
+        found[value] = _agreed(found.setdefault(value, wanted), wanted)
     if options.level is not None and not any(entry.classes for entry in found.values()):
         raise JobError("level: the dataset has instances; levels are of names of classes, where there are none")
     if set(found) == {None}:
@@ -148,7 +152,10 @@ def survey(dataset: Dataset, options: ThingOptions, *, known: Mapping[str, int] 
 
 def _seen(dataset: Dataset, options: ThingOptions) -> Iterator[tuple[Value, ThingCategory]]:
     """The category of every instance, without a number where it has none."""
-    names = dataset.categories
+    try:
+        names = dataset.categories
+    except ValueError as error:
+        raise JobError(str(error)) from None
     for scene in dataset.scenes:
         for point in scene[:1] if scene.manifest is not None else scene:
             if by_class(point):

@@ -171,6 +171,9 @@ def _keypoints(
             left_out[f"keypoints {why}"] += len(group.names) if whose is None else 0
             continue
         names = [f"{group.path}.{name}" for name in group.names] if whose is None else group.names
+        if not order.keys() >= set(names):  # of a category that is another one at this frame
+            left_out["keypoints that their category does not have"] += len(names)
+            continue
         rows = np.column_stack([group.uv, flags]).astype(np.float64)
         rows[flags == ABSENT] = 0
         made = found.setdefault(whose, np.zeros((len(order), 3)))

@@ -25,7 +25,7 @@ def test_supervision_finds_pictures_masks_boxes_and_crowds(tmp_path: Path, masks
     dataset = pixeltruth.load(annotated.write_dataset(tmp_path / "ours", values={7: {"iscrowd": True}}))
     out = tmp_path / "out"
     pixeltruth.export_dataset("coco", dataset, out, masks=masks, progress=False)
-    arguments = [out / "images", out / "instances.json", tmp_path / "found.npz"]
+    arguments = [tmp_path / "found.npz", "from_coco", out / "images", out / "instances.json"]
     subprocess.run([PYTHON, ROOT / "tests" / "supervision_reader.py", *arguments], check=True)
     found = np.load(tmp_path / "found.npz")
     images = json.loads((out / "instances.json").read_text(encoding="utf-8"))["images"]

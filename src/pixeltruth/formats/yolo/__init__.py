@@ -1,0 +1,1 @@
+"""YOLO's text files: detection, segmentation and pose."""
