@@ -92,7 +92,7 @@ def read_annotations(path: Path, *, category: str | None = None) -> Annotations:
     try:
         source = Source.of(path)
         with path.open("rb") as stream:
-            scanner = Scanner(stream)
+            scanner = Scanner(stream.read)
             for kind, entry, start, data in scanner.entries(("images", "annotations", "categories")):
                 if kind == "annotations":
                     sorter.add_annotation(entry, (start, start + len(data)))

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pixeltruth.atomic import atomic_path, atomic_write, hold
+from pixeltruth.atomic import atomic_write, hold
 from pixeltruth.coco import classic, shard
 from pixeltruth.coco.annotations import Annotations, read_annotations
 from pixeltruth.coco.contents import (
@@ -33,6 +33,7 @@ from pixeltruth.coco.report import Report
 from pixeltruth.coco.segmentation import rasteriser
 from pixeltruth.coco.shard import Task
 from pixeltruth.coco.sorting import Picture
+from pixeltruth.coco.writing import new_file
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 from pixeltruth.provenance import differences
 from pixeltruth.records import build
@@ -258,7 +259,7 @@ def _close(target: Path, contents: Contents) -> None:
     """Write the file that is opened: where the shards are, or all of them in one."""
     paths = [shard_folder(target) / entry.file for entry in contents.shards]
     compact = contents.job.layout == "compact"
-    with atomic_path(target) as temporary, h5py.File(temporary, "w") as file:
+    with new_file(target) as file:
         if compact:
             links = file.create_group("shards")
             for path in paths:

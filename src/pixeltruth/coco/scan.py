@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 from pixeltruth.records import shown
 
 _WINDOW = 1 << 22
 """Bytes that are read at once."""
 _CUT = 16
-"""Characters: what is wrong so near to the end of what was read may be right once more is."""
+"""Characters: so near to the end of what was read, what is wrong may be right once more is, and a number longer."""
 _SPACE = " \t\n\r"
 _MARK = b"\xef\xbb\xbf".decode("latin-1")
 """With it editors on Windows begin a file."""
@@ -31,11 +31,11 @@ class Scanner:
     """The entries of the lists of one JSON object.
 
     Args:
-        stream: The file, from its start.
+        read: Gives the next bytes of the file, about as many as it is asked for; none at the end.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._digest = stream, hashlib.sha256()
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read, self._digest = read, hashlib.sha256()
         self._text, self._at, self._before, self._ended = "", 0, 0, False
 
     @property
@@ -54,8 +54,10 @@ class Scanner:
             NotAnObjectError: The text is no object, or what has such a name is no list.
             ValueError: It is no JSON.
         """
-        if self._peek() == _MARK[0] and self._text.startswith(_MARK):
-            self._at += len(_MARK)
+        if self._peek() == _MARK[0]:
+            while len(self._text) < len(_MARK) and self._more():
+                pass
+            self._at += len(_MARK) if self._text.startswith(_MARK) else 0
         if self._peek() != "{":
             raise NotAnObjectError("it should be an object with images and annotations")
         self._at += 1
@@ -114,8 +116,8 @@ class Scanner:
                 raise self._wrong("it is nested too deeply") from None
             except ValueError as error:  # NaN, or a number of thousands of digits
                 raise self._wrong(str(error)) from None
-            if end == len(self._text) and self._more():
-                continue  # a number may go on
+            if end > len(self._text) - _CUT and self._more():
+                continue  # a number may go on: 1e-7 begins as 1
             start, data = self._before + self._at, self._text[self._at : end].encode("latin-1")
             self._at = end
             return found, start, data
@@ -141,12 +143,14 @@ class Scanner:
         """Read on, at least as much as is waiting, so that a long entry is not looked at too often."""
         if self._ended:
             return False
-        data = self._stream.read(max(_WINDOW, len(self._text) - self._at))
-        self._ended = not data
+        data = self._read(max(_WINDOW, len(self._text) - self._at))
+        if not data:
+            self._ended = True
+            return False
         self._digest.update(data)
         self._before += self._at
         self._text, self._at = self._text[self._at :] + data.decode("latin-1"), 0
-        return not self._ended
+        return True
 
     def _wrong(self, problem: str) -> ValueError:
         return ValueError(f"{problem} (byte {self._before + self._at})")

@@ -6,7 +6,6 @@ from typing import BinaryIO
 
 import h5py
 
-from pixeltruth.atomic import atomic_path
 from pixeltruth.coco import classic, compact
 from pixeltruth.coco.annotations import Source
 from pixeltruth.coco.compact import Prepared
@@ -15,6 +14,7 @@ from pixeltruth.coco.pictures import examine
 from pixeltruth.coco.report import Report
 from pixeltruth.coco.rows import read_rows
 from pixeltruth.coco.sorting import Picture, entries_at
+from pixeltruth.coco.writing import new_file
 from pixeltruth.errors import FormatError
 
 
@@ -48,7 +48,7 @@ def make(task: Task) -> tuple[ShardEntry, Report]:
         FormatError: It cannot be written; where `strict`, a picture or an annotation is missing or wrong.
     """
     prepared, report = _prepare(task)
-    with atomic_path(task.path) as temporary, h5py.File(temporary, "w") as file:
+    with new_file(task.path) as file:
         if task.layout == "compact":
             compact.write_shard(file, prepared, task.joints)
         else:
