@@ -128,8 +128,8 @@ def _keypoints(annotation: Mapping[str, Any], joints: int) -> tuple[int, tuple[i
     if not all(flag in (0, 1, 2) for flag in flags):
         raise ValueError(f"keypoints have the visibility {shown(next(f for f in flags if f not in (0, 1, 2)))}")
     counted = sum(flag > 0 for flag in flags)
-    labelled = annotation.get("num_keypoints", counted)
-    if type(labelled) is not int or (labelled > 0) != (counted > 0):
+    labelled = annotation.get("num_keypoints")
+    if labelled is not None and (type(labelled) is not int or (labelled > 0) != (counted > 0)):
         raise ValueError(f"num_keypoints is {shown(labelled)}, and {counted} are labelled")
     return counted, tuple(found)
 
