@@ -1,10 +1,11 @@
 """The command ``pixeltruth coco``: COCO annotations packed for training, and back."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
+
+from pixeltruth.cli_export import Location, Output, Target
 
 app = App(name="coco", help="Pack people, or anything else with a skeleton, of COCO annotations for training.")
 
@@ -18,9 +19,9 @@ def _say(text: object) -> None:
 
 @app.command
 def pack(
-    annotations: Path,
-    images: Path,
-    output: Path,
+    annotations: Location,
+    images: Location,
+    output: Target,
     /,
     *,
     layout: Literal["compact", "classic", "classic-overlap"] = "compact",
@@ -35,8 +36,8 @@ def pack(
     The same command again goes on where it was stopped, and takes up pictures that were missing.
 
     Args:
-        annotations: COCO file, as `person_keypoints_train2017.json`.
-        images: Folder of the picture files, JPEG or PNG.
+        annotations: COCO file, as `person_keypoints_train2017.json`, or its URL.
+        images: Folder of the picture files, JPEG or PNG, or its URL.
         output: HDF5 file to write; beside a compact one lies the folder of its shards.
         layout: `compact` keeps the picture files and every mask whole; `classic` is an array of blue, green, red and
             packed byte for each picture; `classic-overlap` the same with a bit for overlaps.
@@ -61,7 +62,7 @@ def pack(
 
 
 @app.command
-def unpack(packed: Path, annotations: Path, /, *, images: Path | None = None) -> None:
+def unpack(packed: Location, annotations: Target, /, *, images: Target | None = None) -> None:
     """Write a packed file back as COCO annotations, masks equal to the pixel. Prints the path.
 
     Args:
@@ -76,7 +77,7 @@ def unpack(packed: Path, annotations: Path, /, *, images: Path | None = None) ->
 
 
 @app.command
-def stats(packed: Path, /, *, notes: _Flag = False, verify: _Flag = False) -> int:
+def stats(packed: Location, /, *, notes: _Flag = False, verify: _Flag = False) -> int:
     """Count what is in a packed file: pictures, instances, crowds, sizes, overlaps, each joint.
 
     Args:
@@ -101,10 +102,10 @@ def stats(packed: Path, /, *, notes: _Flag = False, verify: _Flag = False) -> in
 
 @app.command
 def show(
-    packed: Path,
+    packed: Location,
     /,
     *image: int,
-    output: Annotated[Path, Parameter(alias="-o")],
+    output: Output,
 ) -> None:
     """Draw pictures of a packed file: the picture, its instances, its packed byte. Prints the path.
 

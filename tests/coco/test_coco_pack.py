@@ -175,7 +175,7 @@ def test_another_packing_is_refused(made: CocoSet) -> None:
     with pytest.raises(JobError, match=r"holds another packing \(annotations: "):
         packed(made)
     output.write_bytes(b"mine")
-    with pytest.raises(JobError, match=r"out\.h5 exists and is no packed file of ours"):
+    with pytest.raises(JobError, match=r"out\.h5 exists and is damaged, or no packed file of ours"):
         packed(made)
 
 

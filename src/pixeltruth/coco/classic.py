@@ -6,11 +6,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pixeltruth.coco.annotations import Picture
 from pixeltruth.coco.compact import Prepared
 from pixeltruth.coco.pictures import decode
 from pixeltruth.coco.planes import most_instances, pack_masks
-from pixeltruth.coco.rows import has_area
+from pixeltruth.coco.sorting import Picture
 from pixeltruth.errors import FormatError
 
 GROUP = "coco"
@@ -20,12 +19,11 @@ _ATTRIBUTE_BYTES = 64_000
 
 def overflow(picture: Picture, joints: int, *, overlap: bool) -> str:
     """Why a picture does not fit into the layout; empty where it does."""
-    rows = [row for row in picture.annotations if has_area(row) and row.get("iscrowd", 0) != 1]
-    most = most_instances(overlap=overlap)
-    if len(rows) > most:
-        return f"has {len(rows)} instances, this layout holds {most}"
-    if (size := len(rows) * 3 * joints * 8) > _ATTRIBUTE_BYTES:
-        return f"has {len(rows)} instances of {joints} keypoints, {size} bytes; an attribute holds {_ATTRIBUTE_BYTES}"
+    count, most = picture.instances, most_instances(overlap=overlap)
+    if count > most:
+        return f"has {count} instances, this layout holds {most}"
+    if (size := count * 3 * joints * 8) > _ATTRIBUTE_BYTES:
+        return f"has {count} instances of {joints} keypoints, {size} bytes; an attribute holds {_ATTRIBUTE_BYTES}"
     return ""
 
 
@@ -45,7 +43,7 @@ def write_shard(file: h5py.File, prepared: Sequence[Prepared], *, overlap: bool)
         planes = entry.rows.planes(entry.picture.size)
         stored = np.empty((*entry.picture.size, 4), np.uint8)
         try:
-            stored[..., 2::-1] = decode(entry.read())
+            stored[..., 2::-1] = decode(entry.read(), entry.picture.size)
         except ValueError as error:
             raise FormatError(entry.path, str(error)) from error
         flag = entry.rows.overlap(entry.picture.size) if overlap else None

@@ -1,7 +1,7 @@
 """Arrays of an HDF5 file that lie in one piece, read straight from where they are.
 
 h5py is asked once where each lies. A row then costs one read of the system: no lock of HDF5, no open file that a fork
-or a pickle would have to carry, and nothing kept in memory.
+or a pickle would have to carry, and little kept in memory.
 """
 
 import os
@@ -14,6 +14,9 @@ import numpy as np
 
 from pixeltruth.errors import FormatError
 
+_HELD = 1 << 16
+"""Bytes of an array that is read once and kept: of a shard of a thousand pictures, what has a number for each."""
+
 
 class Column:
     """One array: its rows by number.
@@ -24,6 +27,7 @@ class Column:
     """
 
     def __init__(self, handle: int, dataset: Any) -> None:
+        self._held: np.ndarray | None = None
         self.shape, self._dtype, self._handle = dataset.shape, dataset.dtype, handle
         self._row_bytes = int(np.prod(dataset.shape[1:], dtype=np.int64)) * dataset.dtype.itemsize
         place = dataset.id.get_offset()
@@ -39,16 +43,27 @@ class Column:
             ValueError: There are no such rows.
             OSError: The file ends before them.
         """
-        if not 0 <= start <= stop <= self.shape[0]:
-            raise ValueError(f"rows {start} to {stop} of {self.shape[0]}")
+        self._check(start, stop)
         size = (stop - start) * self._row_bytes
         data = os.pread(self._handle, size, self._place + start * self._row_bytes) if size else b""
         if len(data) != size:
             raise OSError("the file ends too early")
         return data
 
+    def _check(self, start: int, stop: int) -> None:
+        if not 0 <= start <= stop <= self.shape[0]:
+            raise ValueError(f"rows {start} to {stop} of {self.shape[0]}")
+
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Rows ``start`` to ``stop``, read-only."""
+        if self._held is None and self.shape[0] * self._row_bytes <= _HELD:
+            self._held = self._read(0, self.shape[0])
+        if self._held is None:
+            return self._read(start, stop)
+        self._check(start, stop)
+        return self._held[start:stop]
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
         return np.frombuffer(self.bytes(start, stop), self._dtype).reshape(-1, *self.shape[1:])
 
 

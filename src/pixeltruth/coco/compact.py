@@ -9,8 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pixeltruth.coco.annotations import Picture
 from pixeltruth.coco.rows import Row, Rows
+from pixeltruth.coco.sorting import Picture
 from pixeltruth.errors import FormatError
 
 ARRAYS = {

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from pydantic import ValidationError
 
-from pixeltruth.coco.annotations import Category
+from pixeltruth.coco.categories import Category
 from pixeltruth.coco.report import Report
 from pixeltruth.errors import FormatError
 from pixeltruth.records import Record, first_problem

@@ -18,6 +18,7 @@ from pixeltruth.coco.sample import ClassicSample, CompactRows, CompactSample, Fa
 from pixeltruth.errors import FormatError
 from pixeltruth.lazy import once
 from pixeltruth.problem import Problem
+from pixeltruth.remote import as_path
 
 _OPEN = 128
 """Shards that are open at once."""
@@ -38,7 +39,7 @@ class PackedDataset:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, overlap: bool | None = None) -> None:
-        self.path = Path(path)
+        self.path = as_path(path if isinstance(path, str | Path) else os.fspath(path))
         try:
             with h5py.File(self.path, "r") as file:
                 classic = GROUP in file

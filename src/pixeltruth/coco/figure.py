@@ -49,11 +49,12 @@ def draw(packed: PackedDataset, output: Path, *, image_ids: Sequence[int] = ()) 
     rows = [_row(sample, _bones(packed)) for sample in samples]
     heights = [LINE + row[0].shape[0] + _GAP for row in rows]
     sheet = Sheet(3 * _SIDE + 4 * _GAP, LINE + _GAP + sum(heights))
+    packed_byte = _GAP + 2 * (_SIDE + _GAP)
     top = _GAP
     for column, title in enumerate(_TITLES):
         sheet.text(title, x=_GAP + column * (_SIDE + _GAP), y=top, size=TITLE, bold=True)
-    sheet.text(_LEGEND, x=sheet.width - _GAP, y=top, color=GREY, align="right")
     top += LINE
+    sheet.text(_LEGEND, x=packed_byte, y=top + LINE / 2, color=GREY)
     for sample, row, height in zip(samples, rows, heights, strict=True):
         sheet.text(_said(sample), x=_GAP, y=top + LINE / 2, color=GREY)
         for column, picture in enumerate(row):
@@ -72,7 +73,8 @@ def _fullest(packed: PackedDataset) -> list[Sample]:
 def _said(sample: Sample) -> str:
     labelled = int((sample.keypoints[..., 2] > 0).any(axis=1).sum())
     crowd = f", crowd on {sample.crowd.mean():.0%}" if sample.crowd.any() else ""
-    return f"image {sample.image_id}: {len(sample.ids)} instances, {labelled} with keypoints{crowd}"
+    instances = f"{len(sample.ids)} instance{'s' * (len(sample.ids) != 1)}"
+    return f"image {sample.image_id}: {instances}, {labelled} with keypoints{crowd}"
 
 
 def _bones(packed: PackedDataset) -> list[tuple[int, int]]:

@@ -4,20 +4,22 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from pixeltruth.atomic import atomic_path, atomic_write, hold
+from pixeltruth.atomic import atomic_write, hold
 from pixeltruth.coco import classic, shard
-from pixeltruth.coco.annotations import Annotations, Picture, read_annotations
+from pixeltruth.coco.annotations import Annotations, read_annotations
 from pixeltruth.coco.contents import (
     Contents,
     Layout,
@@ -30,9 +32,12 @@ from pixeltruth.coco.contents import (
 from pixeltruth.coco.report import Report
 from pixeltruth.coco.segmentation import rasteriser
 from pixeltruth.coco.shard import Task
+from pixeltruth.coco.sorting import Picture
+from pixeltruth.coco.writing import new_file
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 from pixeltruth.provenance import differences
 from pixeltruth.records import build
+from pixeltruth.remote import as_path, local_copy, local_path
 from pixeltruth.run.progress import Progress
 
 _Made = tuple[ShardEntry, Report]
@@ -56,8 +61,8 @@ def pack(
     The same call again goes on where the last one was stopped, and takes up pictures that were missing then.
 
     Args:
-        annotations: A JSON file as ``person_keypoints_train2017.json``.
-        images: Folder of the picture files, JPEG or PNG.
+        annotations: A JSON file as ``person_keypoints_train2017.json``, or its URL.
+        images: Folder of the picture files, JPEG or PNG, or its URL.
         output: The HDF5 file to write. Beside a compact one lies the folder of its shards, ``<name>.shards``.
         layout: ``compact``, ``classic`` or ``classic-overlap``; see docs/coco.md.
         keypoints_from: Name or id of the category. None: the only one with keypoints, else ``person``.
@@ -77,30 +82,50 @@ def pack(
     """
     if workers < 1 or shard_size < 1:
         raise JobError("workers and shard_size should be at least 1")
-    folder, target = Path(images), Path(output)
+    folder, target = _path(images), local_path(output)
     if not folder.is_dir():
         raise JobError(f"{folder} is no folder of images")
     rasteriser()
-    found = read_annotations(Path(annotations), category=keypoints_from)
-    job = build(
-        PackJob,
-        {"layout": layout, "annotations": found.sha256, "category": found.category, "shard_size": shard_size,
-         "on_overflow": on_overflow},
-    )  # fmt: skip
+    with local_copy(_path(annotations)) as path:
+        found = read_annotations(path, category=keypoints_from)
+        job = build(
+            PackJob,
+            {"layout": layout, "annotations": found.sha256, "category": found.category, "shard_size": shard_size,
+             "on_overflow": on_overflow},
+        )  # fmt: skip
+        return _packed(found, job, target, how=_How(folder, workers, strict, progress))
+
+
+def _path(name: str | os.PathLike[str]) -> Path:
+    return as_path(name if isinstance(name, str | Path) else os.fspath(name))
+
+
+@dataclass(frozen=True)
+class _How:
+    """What decides how a file is packed, and nothing of what is in it."""
+
+    images: Path
+    workers: int
+    strict: bool
+    progress: bool | None
+
+
+def _packed(found: Annotations, job: PackJob, target: Path, *, how: _How) -> Report:
     pictures, start = _fitting(found, job)
-    if strict and start.remarks:
-        raise FormatError(found.path, start.remarks[0])
-    if (done := _finished(target, job, folder)) is not None:
+    if how.strict and start.remarks:
+        raise FormatError(found.source.path, start.remarks[0])
+    if (done := _finished(target, job, how)) is not None:
         return done
     if not pictures:
-        raise JobError(f"{found.path}: no image with annotations of {found.category.name!r} is left to pack")
-    joints = len(found.category.keypoints)
+        raise JobError(f"{found.source.path}: no image with annotations of {job.category.name!r} is left to pack")
+    every, joints = job.shard_size, len(job.category.keypoints)
     parts = [
-        Task(_shard_path(target, number), folder, pictures[at : at + shard_size], joints, job.layout, strict)
-        for number, at in enumerate(range(0, len(pictures), shard_size))
+        Task(path, found.source, how.images, pictures[at : at + every], joints, job.layout, how.strict)
+        for at in range(0, len(pictures), every)
+        for path in [_shard_path(target, at // every)]
     ]
-    with _claimed(target, job), Progress(shown=progress, doing="packing", counted="shards") as bar:
-        made = _make_all(parts, workers, bar)
+    with _claimed(target, job), Progress(shown=how.progress, doing="packing", counted="shards") as bar:
+        made = _make_all(parts, how.workers, bar)
         report = Report.total([start, *(part for _, part in made)])
         _close(target, Contents(job=job, shards=tuple(entry for entry, _ in made), report=report))
     return report
@@ -120,7 +145,7 @@ def _fitting(found: Annotations, job: PackJob) -> tuple[tuple[Picture, ...], Rep
         if too_many and job.on_overflow == "error":
             first = too_many[0]
             todo = "choose the compact layout, or --on-overflow skip"
-            raise JobError(f"{found.path}: {first} {why[first.id]}; {todo} ({len(too_many)} such images)")
+            raise JobError(f"{found.source.path}: {first} {why[first.id]}; {todo} ({len(too_many)} such images)")
         remarks += [f"{picture} {why[picture.id]}; the image is left out" for picture in too_many]
         kept = [picture for picture in kept if not why[picture.id]]
     left_out = found.left_out + len(found.pictures) - len(kept)
@@ -129,11 +154,12 @@ def _fitting(found: Annotations, job: PackJob) -> tuple[tuple[Picture, ...], Rep
     return tuple(kept), report
 
 
-def _finished(target: Path, job: PackJob, images: Path) -> Report | None:
+def _finished(target: Path, job: PackJob, how: _How) -> Report | None:
     """The report of a file that is whole already; None where there is work to do.
 
     Raises:
         JobError: The file is something else.
+        FormatError: Something was wrong when it was packed, and nothing may be.
     """
     if not target.exists():
         return None
@@ -143,12 +169,17 @@ def _finished(target: Path, job: PackJob, images: Path) -> Report | None:
         with h5py.File(target, "r") as file:
             contents: Contents = read_json(file, target, Contents, name="manifest")
     except (OSError, RuntimeError):
-        raise JobError(f"{target} exists and is no packed file of ours; choose another name") from None
+        said = "exists and is damaged, or no packed file of ours; remove it or choose another name"
+        raise JobError(f"{target} {said}") from None
     _refuse_other(target, contents.job.model_dump(mode="json"), job)
     files = [shard_folder(target) / entry.file for entry in contents.shards]
     whole = all(path.is_file() for path in files)
-    found_since = any((images / name).is_file() for name in contents.report.missing_files)
-    return contents.report if whole and not found_since else None
+    report = contents.report
+    if not whole or any((how.images / name).is_file() for name in report.missing_files):
+        return None
+    if how.strict and (report.remarks or report.missing_files):
+        raise FormatError(target, [*report.remarks, *(f"{name} is missing" for name in report.missing_files)][0])
+    return report
 
 
 def _refuse_other(path: Path, held: Any, job: PackJob) -> None:
@@ -173,7 +204,8 @@ def _in_turn(todo: list[Task], workers: int) -> Iterator[_Made]:
         return
     running: deque[Future[_Made]] = deque()
     # Spawned, not forked: the progress bar has a thread.
-    pool = ProcessPoolExecutor(min(workers, len(todo)), mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(todo)), mp_context=context, initializer=_end_with_parent)
     try:
         for task in todo:
             if len(running) >= 2 * workers:
@@ -185,6 +217,17 @@ def _in_turn(todo: list[Task], workers: int) -> Iterator[_Made]:
         raise PixeltruthError("a worker process was killed; pack again to go on, with fewer --workers") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when the process that asked is killed: it would wait for work forever."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager
@@ -216,7 +259,7 @@ def _close(target: Path, contents: Contents) -> None:
     """Write the file that is opened: where the shards are, or all of them in one."""
     paths = [shard_folder(target) / entry.file for entry in contents.shards]
     compact = contents.job.layout == "compact"
-    with atomic_path(target) as temporary, h5py.File(temporary, "w") as file:
+    with new_file(target) as file:
         if compact:
             links = file.create_group("shards")
             for path in paths:

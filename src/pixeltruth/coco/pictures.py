@@ -1,43 +1,72 @@
 """Picture files: looked at when they are packed, decoded when they are read."""
 
 import io
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import kornia_rs
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
 """Of 8 bits or less: what RGB can say."""
 
 
-def examine(data: bytes, size: tuple[int, int]) -> None:
+def examine(data: bytes, size: tuple[int, int]) -> list[str]:
     """Decode a picture as coarsely as shows whether all of it is there.
 
     Args:
         data: Bytes of a JPEG or PNG file.
         size: (height, width) that it must have.
 
+    Returns:
+        What is odd about it.
+
     Raises:
         ValueError: It is damaged, cut off, of another kind or size.
     """
     with _opened(data) as picture:
-        if (picture.height, picture.width) != size:
-            has = f"{picture.width}x{picture.height}"
-            raise ValueError(f"the file is {has} pixels, the annotations say {size[1]}x{size[0]}")
+        turned = _turned(picture)
+        _check_size(picture, size, turned)
         picture.draft("L", (1, 1))  # a JPEG's blocks at an eighth: all of its bytes are read, few pixels made
         picture.load()
+    return [f"the file is{turned}; pixels and annotations are taken as they are stored"] if turned else []
 
 
-def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
-    """The pixels of a JPEG or PNG file, red first, read-only, as they are stored: an orientation is not applied.
+def decode(data: bytes, size: tuple[int, int]) -> UInt8[np.ndarray, "h w 3"]:
+    """The pixels of a JPEG or PNG file, red first, as they are stored: an orientation is not applied.
+
+    Args:
+        data: Bytes of the file.
+        size: (height, width) that it must have.
 
     Raises:
-        ValueError: It is damaged or of another kind.
+        ValueError: It is damaged, or of another kind or size.
     """
     with _opened(data) as picture:
-        return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+        _check_size(picture, size)
+        if picture.format == "JPEG" and picture.mode in ("L", "RGB"):
+            with suppress(Exception):  # it does not say what is wrong; Pillow does, and decodes what is merely odd
+                return kornia_rs.io.decode_image_jpegturbo(data, "rgb")
+        return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def _check_size(picture: Image.Image, size: tuple[int, int], turned: str = "") -> None:
+    if (picture.height, picture.width) != size:
+        has = f"{picture.width}x{picture.height}"
+        raise ValueError(f"the file is {has} pixels{turned}, the annotations say {size[1]}x{size[0]}")
+
+
+def _turned(picture: Image.Image) -> str:
+    """That viewers show it turned, as the camera noted; annotations may have been drawn on either."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # Pillow raises whatever a damaged note leads to
+        return ""
+    return "" if orientation == 1 else f" turned by its EXIF orientation {orientation}"
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Integer, UInt8
 
-from pixeltruth.coco.rle import Planes
+from pixeltruth.coco.rle import Planes, is_none
 
 _UNANNOTATED, _CROWD, _OVERLAP = 0b1000_0000, 0b0100_0000, 0b0010_0000
 
@@ -41,13 +41,12 @@ def pack_masks(
         ValueError: The index is larger than 63, or 31 with `overlap`; it is never wrapped.
     """
     most = most_instances(overlap=overlap is not None)
-    if index.size and not 0 <= index.min() <= index.max() <= most:
+    if index.size and (index.max() > most or index.min() < 0):
         raise ValueError(f"{index.max()} instances do not fit into a packed byte, which holds {most}")
     packed = index.astype(np.uint8)
-    packed[unannotated] |= _UNANNOTATED
-    packed[crowd] |= _CROWD
-    if overlap is not None:
-        packed[overlap] |= _OVERLAP
+    for plane, flag in ((unannotated, _UNANNOTATED), (crowd, _CROWD), (overlap, _OVERLAP)):
+        if plane is not None and not is_none(plane):
+            packed |= plane * np.uint8(flag)
     return packed
 
 

@@ -48,27 +48,28 @@ def lengths(texts: UInt8[np.ndarray, " bytes"], bounds: Sequence[int]) -> list[I
     """
     if texts.size == 0:
         return [np.zeros(0, np.int64) for _ in bounds[1:]]
-    digits = texts.astype(np.int64) - 48
+    digits = texts - np.uint8(48)
     last = np.flatnonzero(digits & 32 == 0)
-    if digits.min() < 0 or digits.max() > 63 or last.size == 0 or last[-1] != texts.size - 1:
+    if digits.max() > 63 or last.size == 0 or last[-1] != texts.size - 1:
         raise ValueError("is no text of run lengths")
     first = np.concatenate([[0], last[:-1] + 1])
     width = last - first + 1
-    if width.max() > _DIGITS:
+    most = int(width.max())
+    if most > _DIGITS:
         raise ValueError("has a run longer than any picture")
-    place = np.arange(texts.size) - np.repeat(first, width)
-    numbers = np.add.reduceat((digits & 31) << (5 * place), first)
-    numbers -= np.where(digits[last] & 16, np.int64(1) << (5 * width), 0)
-    cuts = np.searchsorted(first, bounds)
+    numbers = (digits[last] & 15).astype(np.int64) - (digits[last] & 16)
+    for place in range(1, most):  # from the last digit of each to its first
+        longer = np.flatnonzero(width > place)
+        numbers[longer] = (numbers[longer] << 5) + (digits[last[longer] - place] & 31)
+    cuts = np.searchsorted(first, bounds).tolist()
     return [_undone(numbers[start:stop]) for start, stop in pairwise(cuts)]
 
 
 def _undone(numbers: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
-    """Lengths of their differences."""
-    whole = numbers.copy()
-    np.cumsum(numbers[1::2], out=whole[1::2])
-    np.cumsum(numbers[2::2], out=whole[2::2])
-    return whole
+    """Lengths of their differences, in the same memory."""
+    numbers[1::2].cumsum(out=numbers[1::2])
+    numbers[2::2].cumsum(out=numbers[2::2])
+    return numbers
 
 
 def text_lengths(text: bytes) -> Int64[np.ndarray, " n"]:
@@ -95,16 +96,35 @@ def check_lengths(found: Int64[np.ndarray, " n"], size: tuple[int, int]) -> None
 def pixels(found: Int64[np.ndarray, " n"], size: tuple[int, int]) -> Int64[np.ndarray, " p"]:
     """Where a mask is 1: places in the rows of a (height, width) picture, ``y * width + x``."""
     height, width = size
-    ones = found[1::2]
-    starts = np.cumsum(found)[0::2][: ones.size]
-    ends = np.cumsum(ones)
-    places = np.repeat((starts - (ends - ones)).astype(np.int32), ones)
-    places += np.arange(places.size, dtype=np.int32)
-    x = places // np.int32(height)  # places is x * height + y; of 32 bits, which divides three times as fast
-    places -= x * np.int32(height)
-    places *= np.int32(width)
-    places += x
-    return places.astype(np.int64)  # what indexing would make of them, more slowly
+    ends = found.cumsum()
+    stops = ends[1::2]
+    starts = ends[0::2][: stops.size]
+    x = starts // height
+    if (x != (stops - 1) // height).any():
+        starts, stops, x = _in_columns(starts, stops, height)
+    ones = stops - starts
+    until = ones.cumsum()
+    places = np.repeat((starts - x * height - (until - ones)) * width + x, ones)
+    places += np.arange(0, places.size * width, width)
+    return places
+
+
+def _in_columns(
+    starts: Int64[np.ndarray, " n"], stops: Int64[np.ndarray, " n"], height: int
+) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
+    """Runs cut where a column of ``height`` pixels ends: where each starts and stops, and its column."""
+    kept = stops > starts
+    starts, stops = starts[kept], stops[kept]
+    first = starts // height
+    columns = (stops - 1) // height - first + 1
+    until = columns.cumsum()
+    x = np.repeat(first - (until - columns), columns)
+    x += np.arange(x.size)
+    return (
+        np.maximum(np.repeat(starts, columns), x * height),
+        np.minimum(np.repeat(stops, columns), (x + 1) * height),
+        x,
+    )
 
 
 def mask(found: Int64[np.ndarray, " n"], size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
@@ -146,8 +166,13 @@ def paint(
             _plane(made, "unannotated", size)[where] = True
         made["index"].reshape(-1)[where] = number
         number -= 1
-    none = np.broadcast_to(np.False_, size)  # memory from the system costs more than painting
+    none = np.broadcast_to(np.False_, size)  # costs no memory; see is_none
     return Planes(**{"crowd": none, "unannotated": none, **made})
+
+
+def is_none(plane: Bool[np.ndarray, "h w"]) -> bool:
+    """Whether a plane is known to be without a pixel by the memory that it does not have."""
+    return plane.strides == (0, 0) and not plane[:1, :1].any()
 
 
 def _plane(made: dict[str, np.ndarray], name: str, size: tuple[int, int]) -> np.ndarray:

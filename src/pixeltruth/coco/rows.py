@@ -1,15 +1,15 @@
 """The annotations of a picture as rows: mask, flags, keypoints, box, each looked at before it is believed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from pixeltruth.coco.annotations import Picture
 from pixeltruth.coco.rle import Planes, overlap_of, paint, text_lengths
-from pixeltruth.coco.segmentation import is_number, text_of
+from pixeltruth.coco.segmentation import are_numbers, is_number, text_of
+from pixeltruth.coco.sorting import has_area
 from pixeltruth.records import shown
 
 
@@ -68,28 +68,24 @@ class Rows:
         return np.array([row.labelled == 0 and not row.crowd for row in self.rows], np.bool_)
 
 
-def has_area(annotation: Mapping[str, Any]) -> bool:
-    """Whether an annotation is packed at all: one whose ``area`` is 0 is not."""
-    return annotation.get("area") != 0
-
-
-def read_rows(picture: Picture, joints: int) -> Rows:
+def read_rows(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int], joints: int) -> Rows:
     """The rows of a picture's annotations, in their order.
 
     Args:
-        picture: The picture.
+        annotations: As the file has them.
+        size: (height, width) of the picture.
         joints: How many keypoints the category has.
 
     Raises:
         ValueError: An annotation gives no mask, so that the picture's masks would not be whole; says which and why.
     """
     made = Rows()
-    for annotation in picture.annotations:
+    for annotation in annotations:
         if not has_area(annotation):
             made.no_area += 1
             continue
         try:
-            made.rows.append(_row(annotation, picture.size, joints, made.remarks))
+            made.rows.append(_row(annotation, size, joints, made.remarks))
         except ValueError as error:
             raise ValueError(f"annotation {annotation['id']}: {error}") from None
     return made
@@ -116,7 +112,7 @@ def _row(  # noqa: PLR0917
     if area is None or not is_number(area):
         remarks.append(said + f"area should be a number, got {shown(area)}; that of the mask is taken")
         area = measured.area
-    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
+    if not isinstance(box, list) or len(box) != 4 or not are_numbers(box):
         remarks.append(said + f"bbox should be 4 numbers, got {shown(box)}; that of the mask is taken")
         box = measured.box
     return Row(annotation["id"], text, runs, bool(crowd), labelled, tuple(keypoints), area, tuple(box))
@@ -124,16 +120,16 @@ def _row(  # noqa: PLR0917
 
 def _keypoints(annotation: Mapping[str, Any], joints: int) -> tuple[int, tuple[int | float, ...]]:
     """How many are labelled, and the numbers."""
-    found = annotation.get("keypoints", [0] * 3 * joints)
-    if not isinstance(found, list) or len(found) != 3 * joints or not all(map(is_number, found)):
+    found = annotation.get("keypoints") or [0] * 3 * joints
+    if not isinstance(found, list) or len(found) != 3 * joints or not are_numbers(found):
         length = f", got {len(found)}" if isinstance(found, list) else ""
         raise ValueError(f"keypoints should be {3 * joints} numbers{length}")
     flags = found[2::3]
     if not all(flag in (0, 1, 2) for flag in flags):
         raise ValueError(f"keypoints have the visibility {shown(next(f for f in flags if f not in (0, 1, 2)))}")
     counted = sum(flag > 0 for flag in flags)
-    labelled = annotation.get("num_keypoints", counted)
-    if type(labelled) is not int or (labelled > 0) != (counted > 0):
+    labelled = annotation.get("num_keypoints")
+    if labelled is not None and (type(labelled) is not int or (labelled > 0) != (counted > 0)):
         raise ValueError(f"num_keypoints is {shown(labelled)}, and {counted} are labelled")
     return counted, tuple(found)
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Float32, Int64, UInt8, UInt16
 
 from pixeltruth.coco import pictures
 from pixeltruth.coco.planes import pack_masks, unpack_masks
-from pixeltruth.coco.rle import Planes, check_lengths, lengths, mask, overlap_of, paint
+from pixeltruth.coco.rle import Planes, check_lengths, is_none, lengths, mask, overlap_of, paint
 from pixeltruth.errors import FormatError
 from pixeltruth.lazy import once
 
@@ -57,7 +57,7 @@ class Sample(ABC):
 
     @once
     def image(self) -> UInt8[np.ndarray, "h w 3"]:
-        """The pixels, red first, read-only.
+        """The pixels, red first.
 
         Raises:
             FormatError: They are damaged.
@@ -99,11 +99,11 @@ class Sample(ABC):
 
     def loss_mask(self) -> Bool[np.ndarray, "h w"]:
         """Where a loss on keypoints may be computed: neither a crowd nor an instance without keypoints is there."""
-        crowd, unannotated = self.planes.crowd, self.planes.unannotated
-        if crowd.strides == (0, 0):  # one value for all pixels: there is none
-            return ~unannotated
-        left_out = crowd | unannotated
-        return np.logical_not(left_out, out=left_out)
+        flags = [plane for plane in (self.planes.crowd, self.planes.unannotated) if not is_none(plane)]
+        if not flags:
+            return np.ones(self.size, np.bool_)
+        kept = ~flags[0]
+        return np.greater(kept, flags[1], out=kept) if flags[1:] else kept
 
     @once
     def overlap(self) -> Bool[np.ndarray, "h w"] | None:
@@ -186,10 +186,7 @@ class CompactSample(Sample):
         self.data, self.rows = data, rows
 
     def _image(self) -> np.ndarray:
-        pixels = pictures.decode(self.data)
-        if pixels.shape[:2] != self.size:
-            raise ValueError(f"the picture has {pixels.shape[1]}x{pixels.shape[0]} pixels")
-        return pixels
+        return pictures.decode(self.data, self.size)
 
     def _runs(self) -> list[np.ndarray]:
         found = lengths(np.frombuffer(self.rows.texts, np.uint8), self.rows.starts)

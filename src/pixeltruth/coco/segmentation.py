@@ -12,6 +12,7 @@ from pixeltruth.records import shown
 _FAR = 65536
 """Pixels from the picture's corner; a polygon's memory grows with its length."""
 MOST_PIXELS = 2**31 - 1
+_NUMBERS = frozenset((int, float))
 
 
 def rasteriser() -> Any:
@@ -55,17 +56,24 @@ def _checked(polygon: Any) -> list[int | float]:
     """Polygon coordinates, finite, in pairs, and near the picture."""
     if not isinstance(polygon, list) or len(polygon) % 2:
         raise ValueError(f"polygon should be pairs of numbers, got {shown(polygon)}")
-    for number in polygon:
-        if not is_number(number):
-            raise ValueError(f"polygon has {shown(number)} for a number")
-        if abs(number) > _FAR:
-            raise ValueError(f"polygon lies outside the picture: it has the coordinate {number:g}")
+    if not are_numbers(polygon):
+        raise ValueError(f"polygon has {shown(next(n for n in polygon if not is_number(n)))} for a number")
+    if polygon and (far := max(polygon, key=abs)) and abs(far) > _FAR:
+        raise ValueError(f"polygon lies outside the picture: it has the coordinate {far:g}")
     return polygon
+
+
+def are_numbers(values: list[Any]) -> bool:
+    """Whether all values of a list of a JSON text are finite numbers."""
+    try:
+        return _NUMBERS.issuperset(map(type, values)) and all(map(math.isfinite, values))
+    except OverflowError:  # a whole number beyond float64
+        return False
 
 
 def is_number(value: Any) -> bool:
     """Whether a value of a JSON text is a finite number."""
-    return type(value) in (int, float) and math.isfinite(value)
+    return are_numbers([value])
 
 
 def _of_lengths(found: dict[str, Any], size: tuple[int, int]) -> bytes:

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 
-from pixeltruth.atomic import atomic_path
 from pixeltruth.coco import classic, compact
-from pixeltruth.coco.annotations import Picture
+from pixeltruth.coco.annotations import Source
 from pixeltruth.coco.compact import Prepared
 from pixeltruth.coco.contents import Layout, ShardEntry, read_json, sha256_of, write_json
 from pixeltruth.coco.pictures import examine
 from pixeltruth.coco.report import Report
 from pixeltruth.coco.rows import read_rows
+from pixeltruth.coco.sorting import Picture, entries_at
+from pixeltruth.coco.writing import new_file
 from pixeltruth.errors import FormatError
 
 
@@ -22,6 +24,7 @@ class Task:
 
     Attributes:
         path: The file to write.
+        source: The file of annotations.
         images: The folder of the pictures' files.
         pictures: Which ones.
         joints: How many keypoints the category has.
@@ -30,6 +33,7 @@ class Task:
     """
 
     path: Path
+    source: Source
     images: Path
     pictures: tuple[Picture, ...]
     joints: int
@@ -44,7 +48,7 @@ def make(task: Task) -> tuple[ShardEntry, Report]:
         FormatError: It cannot be written; where `strict`, a picture or an annotation is missing or wrong.
     """
     prepared, report = _prepare(task)
-    with atomic_path(task.path) as temporary, h5py.File(temporary, "w") as file:
+    with new_file(task.path) as file:
         if task.layout == "compact":
             compact.write_shard(file, prepared, task.joints)
         else:
@@ -71,6 +75,8 @@ def reusable(task: Task) -> tuple[ShardEntry, Report] | None:
         return None
     if any((task.images / name).is_file() for name in report.missing_files):
         return None
+    if task.strict and (report.missing_files or report.remarks):
+        return None  # what was wrong is to be said
     return entry_of(task.path, report), report
 
 
@@ -80,36 +86,47 @@ def _prepare(task: Task) -> tuple[list[Prepared], Report]:
     missing: list[str] = []
     remarks: list[str] = []
     left_out = no_area = 0
-    for picture in task.pictures:
-        path = task.images / picture.file_name
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            missing.append(picture.file_name)
-            _said(task, f"{picture}: the file is missing")
-            continue
-        except OSError as error:
-            left_out += 1
-            remarks.append(_said(task, f"{picture}: cannot be read: {error.strerror or error}; the image is left out"))
-            continue
-        try:
-            examine(data, picture.size)
-            rows = read_rows(picture, task.joints)
-        except ValueError as error:
-            left_out += 1
-            remarks.append(_said(task, f"{picture}: {error}; the image is left out"))
-            continue
-        no_area += rows.no_area
-        remarks.extend(_said(task, f"{picture}: {remark}") for remark in rows.remarks)
-        if rows.rows:
-            prepared.append(Prepared(picture, rows, path, len(data)))
-    counts = _counts(prepared)
+    with task.source.opened() as stream:
+        for picture in task.pictures:
+            try:
+                entry, odd = _one(task, picture, stream)
+            except FileNotFoundError:
+                missing.append(picture.file_name)
+                _said(task, f"{picture}: the file is missing")
+                continue
+            except ValueError as error:
+                left_out += 1
+                remarks.append(_said(task, f"{picture}: {error}; the image is left out"))
+                continue
+            no_area += entry.rows.no_area
+            remarks += [_said(task, f"{picture}: {remark}") for remark in (*odd, *entry.rows.remarks)]
+            if entry.rows.rows:
+                prepared.append(entry)
     empty = len(task.pictures) - len(missing) - left_out - len(prepared)
     report = Report(
-        **counts, without_annotations=empty, missing=len(missing), left_out=left_out, no_area=no_area,
+        **_counts(prepared), without_annotations=empty, missing=len(missing), left_out=left_out, no_area=no_area,
         missing_files=tuple(missing), remarks=tuple(remarks),
     )  # fmt: skip
     return prepared, report
+
+
+def _one(task: Task, picture: Picture, stream: BinaryIO) -> tuple[Prepared, list[str]]:
+    """A picture to pack, and what is odd about its file.
+
+    Raises:
+        FileNotFoundError: There is no file.
+        ValueError: It cannot be packed; says why.
+    """
+    path = task.images / picture.file_name
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror or error}") from error
+    odd = examine(data, picture.size)
+    rows = read_rows(entries_at(stream, picture.places), picture.size, task.joints)
+    return Prepared(picture, rows, path, len(data)), odd
 
 
 def _said(task: Task, remark: str) -> str:

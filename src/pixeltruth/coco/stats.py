@@ -17,12 +17,14 @@ class Stats:
 
     Attributes:
         layout: Its layout.
+        listed: Pictures that the file of annotations lists; None where that is not told.
         images: Pictures.
         with_keypoints: Of these, those with a labelled keypoint.
         instances: Instances, crowds not among them.
         labelled: Of these, those with a labelled keypoint.
         crowds: Annotations that are a crowd; pictures with a crowd in a classic file.
-        small, medium, large: Instances by the pixels of their mask: below 32 x 32, below 96 x 96, and the rest.
+        small, medium, large: Instances by their area: below 32 x 32 pixels, below 96 x 96, and the rest, as COCO counts
+            them. In a classic file the area is what is seen of them.
         hidden: Instances without a pixel of their own: all of it lies below earlier ones, or outside the picture.
         covered: Pixels of instances.
         overlap: Of these, those of two or more; None where the layout does not tell.
@@ -31,6 +33,7 @@ class Stats:
     """
 
     layout: str
+    listed: int | None
     images: int
     with_keypoints: int
     instances: int
@@ -50,6 +53,7 @@ class Stats:
         share = "" if self.overlap is None or not self.covered else f"{self.overlap / self.covered:.2%} of their pixels"
         rows = {
             "layout": self.layout,
+            "images listed": "not known" if self.listed is None else self.listed,
             "images": self.images,
             "images with keypoints": self.with_keypoints,
             "instances": self.instances,
@@ -88,14 +92,17 @@ def stats_of(packed: PackedDataset) -> Stats:
     found = np.zeros((len(names), 2), np.int64) if flags is None else flags
     joints = tuple((name, int(hidden), int(seen)) for name, (hidden, seen) in zip(names, found, strict=True))
     known = packed.layout == "compact" or packed.overlap
-    return Stats(packed.layout, len(packed), overlap=overlap if known else None, joints=joints, **counts)
+    listed = packed.contents.report.listed if packed.contents else None
+    return Stats(packed.layout, listed, len(packed), overlap=overlap if known else None, joints=joints, **counts)
 
 
 def _of_one(sample: Sample) -> dict[str, int]:
     labelled = int((sample.facts.keypoints[..., 2] > 0).any(axis=1).sum())
-    areas = sample.masks.sum(axis=(1, 2))
-    crowds = int(sample.rows.crowd.sum()) if isinstance(sample, CompactSample) else int(sample.crowd.any())
-    owned = np.unique(sample.index)
+    seen = np.bincount(sample.index.reshape(-1), minlength=len(sample.ids) + 1)[1:]
+    if isinstance(sample, CompactSample):
+        areas, crowds = sample.rows.area[~sample.rows.crowd], int(sample.rows.crowd.sum())
+    else:
+        areas, crowds = seen, int(sample.crowd.any())
     return {
         "with_keypoints": int(labelled > 0),
         "instances": len(areas),
@@ -104,7 +111,7 @@ def _of_one(sample: Sample) -> dict[str, int]:
         "small": int((areas < _SMALL).sum()),
         "medium": int(((areas >= _SMALL) & (areas < _LARGE)).sum()),
         "large": int((areas >= _LARGE).sum()),
-        "hidden": len(areas) - int((owned > 0).sum()),
-        "covered": int(np.count_nonzero(sample.index)),
+        "hidden": int((seen == 0).sum()),
+        "covered": int(seen.sum()),
         "most": len(areas),
     }

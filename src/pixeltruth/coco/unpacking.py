@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pixeltruth.atomic import atomic_write
-from pixeltruth.coco.annotations import Category
+from pixeltruth.coco.categories import Category
 from pixeltruth.coco.compact import json_of, texts_of
 from pixeltruth.coco.dataset import PackedDataset
 from pixeltruth.coco.rle import text_lengths
@@ -17,6 +17,7 @@ from pixeltruth.coco.rows import Measured
 from pixeltruth.coco.sample import ClassicSample, CompactSample, Sample
 from pixeltruth.coco.segmentation import rasteriser
 from pixeltruth.errors import FormatError, JobError
+from pixeltruth.remote import local_path
 
 
 def unpack(
@@ -43,7 +44,7 @@ def unpack(
     if images is not None and packed.layout != "compact":
         raise JobError(f"{packed.path}: a {packed.layout} file has pixels, not picture files; leave out the images")
     category = packed.contents.job.category if packed.contents else Category(id=1, name="person")
-    target = Path(annotations)
+    target = local_path(annotations)
     with atomic_write(target) as stream:
         stream.write(b'{"categories": ' + _json([category.model_dump(mode="json")]) + b',\n"images": [')
         for number, sample in enumerate(packed):
