@@ -95,8 +95,8 @@ lock:  ## resolve the newest versions into requirements/*.txt (needs uv; UV_FIND
 	$(LOCK) requirements/render.in --extra render --extra coco --output-file requirements/render.txt
 	$(LOCK) requirements/render-5.in --extra render --extra coco --output-file requirements/render-5.txt
 	$(LOCK) requirements/reader.in --extra coco --extra figures --extra remote --extra table --output-file requirements/reader.txt
-	$(LOCK) requirements/torch.in --extra coco --extra torch --extra remote --output-file requirements/torch.txt
-	$(LOCK) requirements/torch-cuda.in --extra coco --extra torch --extra remote --output-file requirements/torch-cuda.txt
+	$(LOCK) requirements/torch.in --extra coco --extra figures --extra torch --extra remote --output-file requirements/torch.txt
+	$(LOCK) requirements/torch-cuda.in --extra coco --extra figures --extra torch --extra remote --output-file requirements/torch-cuda.txt
 	$(RESOLVE) requirements/datagen.in --output-file requirements/datagen.txt
 
 clean:  ## remove what the targets above made, except the environments and the locks

@@ -1,5 +1,6 @@
 """The examples do what they say: each is run as a user runs it, and what it leaves behind is looked at."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import pixeltruth
+from pixeltruth.coco import PackedDataset
 
 pytestmark = pytest.mark.blender
 pytest.importorskip("bpy", reason="needs the render environment (make test)")
@@ -34,6 +36,7 @@ def test_every_example_is_short_and_says_how_to_run_it():
         "05_",
         "06_",
         "07_",
+        "08_",
     ]  # 05: test_torch.py
     for path in EXAMPLES:
         text = path.read_text(encoding="utf-8")
@@ -127,3 +130,40 @@ def test_keypoints(tmp_path):
     first, last = (view.keypoints.person_1_2.left_wrist.coords_2d for view in dataset)
     assert np.linalg.norm(first - last) > 5  # it waves
     assert (tmp_path / "keypoints.png").is_file()
+
+
+ROOT = Path(__file__).resolve().parent.parent
+TORCH = ROOT / ".venv-torch" / "bin" / "python"
+
+
+@pytest.mark.skipif(not TORCH.is_file() and not os.environ.get("CI"), reason="make venv-torch has not been run")
+def test_people_to_batches(tmp_path):
+    """Rendered here, served where PyTorch is: what is in the batch is what the maps of the dataset say."""
+    said = run("08", tmp_path)
+    dataset = pixeltruth.load(tmp_path / "dataset")
+    areas = np.array([[row.area for row in view.instances if row.name != "ground"] for view in dataset])
+    assert areas.shape == (4, 12)
+    people = int((areas >= 150).sum())
+    assert 36 <= people < 48
+    assert f"instances              {people}\n" in said
+    assert "PyTorch is not installed here" in said
+    code = (
+        f"from tests import cpu_torchvision; import runpy; runpy.run_path({str(EXAMPLES[-1])!r}, run_name='__main__')"
+    )
+    command = [TORCH, "-c", f"import sys; sys.argv[1:] = [{str(tmp_path)!r}]; {code}"]
+    served = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert served.returncode == 0, served.stderr
+    counts = (areas >= 150).sum(axis=1).tolist()
+    assert served.stdout.startswith(f"batch: (4, 3, 360, 480) pictures, {counts} people\n")
+    packed = PackedDataset(tmp_path / "people.h5")
+    for sample, view in zip(packed, dataset, strict=True):
+        shown = [row.id for row in view.instances if row.name != "ground" and row.area >= 150]
+        tiny = [row.id for row in view.instances if row.name != "ground" and row.area < 150]
+        np.testing.assert_array_equal(sample.masks, [view.instance == id_ for id_ in shown])
+        np.testing.assert_array_equal(sample.crowd, np.isin(view.instance, tiny))
+        for joints, id_ in zip(sample.keypoints, shown, strict=True):
+            (group,) = (person for person in view.keypoints.values() if person["instance"] == id_)
+            seen = group.flag > 0
+            np.testing.assert_allclose(joints[seen, :2], group.coords_2d[seen], atol=2e-4)
+            np.testing.assert_array_equal(joints[:, 2], group.flag)
+    assert (tmp_path / "batch.png").is_file()

@@ -1,10 +1,11 @@
 """`draw`: packed pictures beside their instances and their packed bytes, made bright enough to tell apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, Integer, UInt8
 from PIL import Image, ImageDraw
 
 from pixeltruth.coco.dataset import PackedDataset
@@ -14,9 +15,15 @@ from pixeltruth.errors import JobError
 from pixeltruth.figures.coloring import id_colors
 from pixeltruth.figures.sheet import GREY, LINE, TITLE, Sheet
 
+Picture = UInt8[np.ndarray, "_ _ 3"]
+Row = tuple[str, list[Picture]]
+"""What is said of a row, and its pictures."""
+
 _SIDE, _GAP, _SHOWN = 420, 16, 3
 _INSTANCE, _UNANNOTATED, _CROWD = (70, 150), 225, 255
 """Greys of the packed byte: from the first instance to the last, and what flags lift it to at least."""
+_LOSS = 215
+"""Grey of where a loss may be computed: white would have no border on the sheet."""
 _VISIBLE, _HIDDEN, _BONE = (255, 255, 255), (255, 90, 60), (60, 220, 255)
 _TITLES = ("picture, keypoints", "instances", "packed byte")
 _LEGEND = "grey: instances; light: without keypoints; white: crowd"
@@ -46,22 +53,60 @@ def draw(packed: PackedDataset, output: Path, *, image_ids: Sequence[int] = ()) 
         samples = [packed.by_id(number) for number in image_ids] or _fullest(packed)
     except KeyError as error:
         raise JobError(str(error.args[0])) from None
-    rows = [_row(sample, _bones(packed)) for sample in samples]
-    heights = [LINE + row[0].shape[0] + _GAP for row in rows]
+    bones = _bones(packed)
+    rows = [(_said(sample), [_with_joints(sample, bones), *_maps(sample)]) for sample in samples]
+    _lay_out(_TITLES, rows, output, legend=_LEGEND)
+    return output
+
+
+def draw_batch(batch: Mapping[str, Any], output: Path, *, skeleton: Sequence[tuple[int, int]] = ()) -> Path:
+    """Draw a batch as `pixeltruth.coco.torch.collate` makes it, a row for each picture of it.
+
+    Left: the picture with the labelled joints and the skeleton. Middle: each instance in a colour of its own. Right:
+    where a loss on keypoints may be computed, light.
+
+    Args:
+        batch: `image`, `index`, `loss_mask`, `keypoints`, `image_id`, stacked or as lists.
+        output: The PNG file to write.
+        skeleton: Pairs of joints, counted from 1, that are joined.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        FormatError: The file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    bones = [(first - 1, last - 1) for first, last in skeleton]
+    rows = []
+    for place, number in enumerate(np.asarray(batch["image_id"]).tolist()):
+        image = np.moveaxis(np.asarray(batch["image"][place]), 0, -1)
+        index, loss = (np.asarray(batch[name][place]) for name in ("index", "loss_mask"))
+        keypoints = np.asarray(batch["keypoints"][place])
+        said = f"image {number}: {len(keypoints)} instances; a loss on {loss.mean():.1%} of the pixels"
+        shown = np.repeat(np.where(loss, _LOSS, 0).astype(np.uint8)[..., None], 3, axis=2)
+        rows.append((said, [_joined(image, keypoints, bones), _fitted(_colored(index)), _fitted(shown)]))
+    _lay_out((*_TITLES[:2], "loss mask"), rows, output)
+    return output
+
+
+def _lay_out(
+    titles: Sequence[str], rows: Sequence[tuple[str, list[Picture]]], output: Path, *, legend: str = ""
+) -> None:
+    """Rows of three pictures, each with what is said of it, below the titles of the columns."""
+    heights = [LINE + pictures[0].shape[0] + _GAP for _, pictures in rows]
     sheet = Sheet(3 * _SIDE + 4 * _GAP, LINE + _GAP + sum(heights))
-    packed_byte = _GAP + 2 * (_SIDE + _GAP)
     top = _GAP
-    for column, title in enumerate(_TITLES):
+    for column, title in enumerate(titles):
         sheet.text(title, x=_GAP + column * (_SIDE + _GAP), y=top, size=TITLE, bold=True)
     top += LINE
-    sheet.text(_LEGEND, x=packed_byte, y=top + LINE / 2, color=GREY)
-    for sample, row, height in zip(samples, rows, heights, strict=True):
-        sheet.text(_said(sample), x=_GAP, y=top + LINE / 2, color=GREY)
-        for column, picture in enumerate(row):
+    sheet.text(legend, x=_GAP + 2 * (_SIDE + _GAP), y=top + LINE / 2, color=GREY)
+    for (said, pictures), height in zip(rows, heights, strict=True):
+        sheet.text(said, x=_GAP, y=top + LINE / 2, color=GREY)
+        for column, picture in enumerate(pictures):
             sheet.picture(picture, x=_GAP + column * (_SIDE + _GAP), y=top + LINE)
         top += height
     sheet.save(output)
-    return output
 
 
 def _fullest(packed: PackedDataset) -> list[Sample]:
@@ -82,19 +127,38 @@ def _bones(packed: PackedDataset) -> list[tuple[int, int]]:
     return [(first - 1, last - 1) for first, last in skeleton]
 
 
-def _row(sample: Sample, bones: Sequence[tuple[int, int]]) -> list[UInt8[np.ndarray, "_ _ 3"]]:
-    instances = id_colors(sample.index)
-    instances[sample.index == 0] = 0
+def _with_joints(sample: Sample, bones: Sequence[tuple[int, int]]) -> Picture:
+    return _joined(sample.image, sample.keypoints, bones)
+
+
+def _maps(sample: Sample) -> list[Picture]:
+    instances = _colored(sample.index)
     instances[(sample.index == 0) & sample.crowd] = 120
     greys = packed_greys(sample.planes, len(sample.ids))
-    height, width = sample.size
-    scale = min(_SIDE / width, _SIDE / height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    picture = Image.fromarray(sample.image).resize(size, Image.Resampling.LANCZOS)
-    _draw_joints(picture, sample.keypoints * np.array([scale, scale, 1]), bones)
-    maps = [instances, np.repeat(greys[..., None], 3, axis=2)]
-    nearest = Image.Resampling.NEAREST
-    return [np.array(picture), *(np.array(Image.fromarray(one).resize(size, nearest)) for one in maps)]
+    return [_fitted(instances), _fitted(np.repeat(greys[..., None], 3, axis=2))]
+
+
+def _colored(index: Integer[np.ndarray, "h w"]) -> Picture:
+    """Each instance in a color of its own, nothing in black."""
+    colors = id_colors(index)
+    colors[index == 0] = 0
+    return colors
+
+
+def _scale(picture: Picture) -> float:
+    return float(min(_SIDE / picture.shape[1], _SIDE / picture.shape[0]))
+
+
+def _fitted(picture: Picture, how: Image.Resampling = Image.Resampling.NEAREST) -> Picture:
+    height, width = (max(1, round(side * _scale(picture))) for side in picture.shape[:2])
+    return np.array(Image.fromarray(picture).resize((width, height), how))
+
+
+def _joined(image: Picture, keypoints: Float32[np.ndarray, "n j 3"], bones: Sequence[tuple[int, int]]) -> Picture:
+    """A picture of the sheet's size with the joints that are labelled."""
+    drawn = Image.fromarray(_fitted(image, Image.Resampling.LANCZOS))
+    _draw_joints(drawn, keypoints * np.array([_scale(image), _scale(image), 1]), bones)
+    return np.array(drawn)
 
 
 def packed_greys(planes: Planes, count: int) -> UInt8[np.ndarray, "h w"]:
