@@ -37,15 +37,23 @@ class Times:
         return f"{self.least / other.least:.2f} / {self.median / other.median:.2f}"
 
 
-def take_turns(things: Mapping[str, Callable[[], Any]], *, repeats: int) -> dict[str, Times]:
-    """Times several things, one after another in each round, after one round that does not count."""
+def take_turns(
+    things: Mapping[str, Callable[[], Any]], *, repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Times]:
+    """Times several things, one after another in each round, after one round that does not count.
+
+    Args:
+        things: What to time.
+        repeats: Rounds that count.
+        clock: `time.process_time` for what one process does alone: others on the machine then matter little.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in things}
     for round_number in range(repeats + 1):
         for name, thing in things.items():
-            start = time.perf_counter()
+            start = clock()
             thing()
             if round_number > 0:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: Times(tuple(taken)) for name, taken in seconds.items()}
 
 
