@@ -14,6 +14,7 @@ import pytest
 from pixeltruth import cli
 from pixeltruth.coco import PackedDataset, pack, unpack
 from pixeltruth.coco import packing as packing_module
+from pixeltruth.coco.stats import stats_of
 from pixeltruth.errors import FormatError, JobError
 from tests import coco_files
 from tests.coco_files import CocoSet, box_mask, box_polygon, judged, nameless, person
@@ -82,6 +83,8 @@ def test_a_classic_file_is_what_the_seed_writes(made: CocoSet) -> None:
         assert file["coco/8"].attrs["keypoints"].shape == (0,)
         assert file["coco/8"].attrs["keypoints"].dtype == np.float64
         assert file["coco/12"].attrs["num_instances"] == 2
+        assert file["coco/9"].attrs["annotation_ids"].tolist() == [31, 30]
+        assert file["coco"].attrs["spec"] == "pixeltruth-coco 1"
         assert len(PackedDataset(output).by_id(12).keypoints) == 2
     with h5py.File(made.folder / "foreign.h5", "w") as file:  # as the seed's own script would have left it
         file["coco/9"] = np.zeros((4, 5, 4), np.uint8)
@@ -177,6 +180,31 @@ def test_another_packing_is_refused(made: CocoSet) -> None:
     output.write_bytes(b"mine")
     with pytest.raises(JobError, match=r"out\.h5 exists and is damaged, or no packed file of ours"):
         packed(made)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sizes_are_counted_by_area_as_coco_does(made: CocoSet, layout: str) -> None:
+    made.add(person(1, 7, [box_polygon(1, 1, 5, 5)], area=32**2), person(2, 7, [box_polygon(9, 9, 5, 5)], area=96**2))
+    found = stats_of(PackedDataset(packed(made, layout=layout)[1]))
+    assert (found.small, found.medium, found.large) == ((6, 1, 1) if layout == "compact" else (8, 0, 0))
+    assert (found.listed, found.images, found.instances, found.labelled, found.crowds) == (5, 5, 8, 7, 2)
+    covered = 25 + 25 + sum(np.count_nonzero(index) for index, *_ in coco_files.expected_planes().values())
+    assert (found.hidden, found.covered) == (1, covered)
+
+
+def test_two_at_once_and_folders_of_others_are_refused(made: CocoSet) -> None:
+    import fcntl
+
+    packed(made)
+    (made.folder / "out.h5").unlink()
+    with (made.folder / "out.shards" / "job.json").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(JobError, match=r"out\.shards: another run is writing into this folder"):
+            packed(made)
+    (made.folder / "mine.shards").mkdir()
+    (made.folder / "mine.shards" / "photo.jpg").write_bytes(b"mine")
+    with pytest.raises(JobError, match=r"mine\.shards holds 'photo\.jpg' and is no packing; choose another name"):
+        packed(made, "mine.h5")
 
 
 def test_missing_pictures_are_listed_and_taken_up_later(made: CocoSet) -> None:
@@ -289,6 +317,9 @@ def test_an_attribute_that_does_not_fit_is_named(made: CocoSet) -> None:
         pack(made.write([category]), made.pictures, made.folder / "out.h5", layout="classic")
     pack(made.write([category]), made.pictures, made.folder / "out.h5")
     assert PackedDataset(made.folder / "out.h5")[0].keypoints.shape == (21, 133, 3)
+    made.annotations.pop()
+    pack(made.write([category]), made.pictures, made.folder / "fits.h5", layout="classic")
+    assert PackedDataset(made.folder / "fits.h5")[0].keypoints.shape == (20, 133, 3)
 
 
 def test_any_category_and_numbers_that_float32_lacks(made: CocoSet) -> None:
@@ -414,6 +445,8 @@ def test_the_command(made: CocoSet, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["coco", "stats", output, "--verify", "--notes"]) == 0
     out = capsys.readouterr().out
     assert "wholly hidden          1\n" in out
+    assert "images listed          5\n" in out
+    assert "small, medium, large   6, 0, 0\n" in out
     assert "head                   5 visible, 0 hidden\n" in out
     assert "hand                   0 visible, 5 hidden\n" in out
     assert cli.main(["coco", "unpack", output, str(made.folder / "again.json")]) == 0

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from pixeltruth.coco.compact import Prepared
+from pixeltruth.coco.contents import SPEC
 from pixeltruth.coco.pictures import decode
 from pixeltruth.coco.planes import most_instances, pack_masks
 from pixeltruth.coco.sorting import Picture
@@ -38,7 +39,7 @@ def write_shard(file: h5py.File, prepared: Sequence[Prepared], *, overlap: bool)
     Raises:
         FormatError: A picture does not decode.
     """
-    group = file.create_group(GROUP)
+    group = _group(file)
     for entry in prepared:
         planes = entry.rows.planes(entry.picture.size)
         stored = np.empty((*entry.picture.size, 4), np.uint8)
@@ -49,6 +50,12 @@ def write_shard(file: h5py.File, prepared: Sequence[Prepared], *, overlap: bool)
         flag = entry.rows.overlap(entry.picture.size) if overlap else None
         stored[..., 3] = pack_masks(planes.index, planes.crowd, planes.unannotated, overlap=flag)
         _write_attributes(group.create_dataset(str(entry.picture.id), data=stored), entry)
+
+
+def _group(file: h5py.File) -> h5py.Group:
+    group = file.create_group(GROUP)
+    group.attrs["spec"] = SPEC
+    return group
 
 
 def _write_attributes(dataset: h5py.Dataset, entry: Prepared) -> None:
@@ -62,7 +69,7 @@ def _write_attributes(dataset: h5py.Dataset, entry: Prepared) -> None:
 
 def join(parts: Sequence[Path], file: h5py.File) -> None:
     """Copy the pictures of several files into an empty one, in their order."""
-    group = file.create_group(GROUP)
+    group = _group(file)
     for part in parts:
         with h5py.File(part, "r") as source:
             for name, dataset in source[GROUP].items():

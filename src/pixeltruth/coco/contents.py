@@ -14,13 +14,14 @@ from pixeltruth.errors import FormatError
 from pixeltruth.records import Record, first_problem
 
 Layout = Literal["compact", "classic", "classic-overlap"]
+SPEC: Literal["pixeltruth-coco 1"] = "pixeltruth-coco 1"
 _MOST_BYTES = 1 << 28
 
 
 class PackJob(Record):
     """What decides the content of a packed file, besides the pictures."""
 
-    spec: Literal["pixeltruth-coco 1"] = "pixeltruth-coco 1"
+    spec: Literal["pixeltruth-coco 1"] = SPEC
     layout: Layout
     annotations: str
     category: Category

@@ -98,7 +98,7 @@ def stats_of(packed: PackedDataset) -> Stats:
 
 def _of_one(sample: Sample) -> dict[str, int]:
     labelled = int((sample.facts.keypoints[..., 2] > 0).any(axis=1).sum())
-    seen = np.bincount(sample.index.reshape(-1), minlength=len(sample.ids) + 1)[1:]
+    seen = np.bincount(sample.index.reshape(-1), minlength=len(sample.ids) + 1)[1 : len(sample.ids) + 1]
     if isinstance(sample, CompactSample):
         areas, crowds = sample.rows.area[~sample.rows.crowd], int(sample.rows.crowd.sum())
     else:
