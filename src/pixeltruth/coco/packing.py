@@ -66,7 +66,7 @@ def pack(
         output: The HDF5 file to write. Beside a compact one lies the folder of its shards, ``<name>.shards``.
         layout: ``compact``, ``classic`` or ``classic-overlap``; see docs/coco.md.
         keypoints_from: Name or id of the category. None: the only one with keypoints, else ``person``.
-        workers: How many processes work.
+        workers: How many processes work; a script that asks for several begins with ``if __name__ == "__main__"``.
         on_overflow: What becomes of an image that a classic layout cannot hold: ``error`` or ``skip``.
         strict: Whatever is missing or wrong is an error.
         shard_size: Pictures of a shard.
