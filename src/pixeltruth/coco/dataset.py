@@ -2,7 +2,9 @@
 
 import operator
 import os
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -53,7 +55,7 @@ class PackedDataset:
         self.layout = self.contents.job.layout if self.contents else "classic"
         self.overlap = self.layout == "classic-overlap" if overlap is None else overlap
         counts = [entry.images for entry in self.contents.shards] if self.contents and not classic else []
-        self._bounds = np.cumsum([0, *counts])
+        self._bounds = [0, *accumulate(counts)]
         if not classic and self._bounds[-1] != len(self.image_ids):
             raise FormatError(self.path, f"lists {len(self.image_ids)} images, its shards hold {self._bounds[-1]}")
         self._files: dict[Any, Any] = {}
@@ -120,8 +122,8 @@ class PackedDataset:
         return found
 
     def _compact(self, place: int) -> CompactSample:
-        shard = int(np.searchsorted(self._bounds, place, side="right")) - 1
-        row = place - int(self._bounds[shard])
+        shard = bisect_right(self._bounds, place) - 1
+        row = place - self._bounds[shard]
         file = self._shard(shard)
         start, stop = file["image_start"].rows(row, row + 2).tolist()
         data = file["image"].bytes(start, stop)
