@@ -47,7 +47,10 @@ def test_entries_are_those_of_the_whole_text(whole, window: int, ascii_only: boo
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "should be an object"),
+        ("", "Expecting value"),
+        ("poses", r"Expecting value \(byte 0\)"),
+        ("7 8", r"something follows the end \(byte 2\)"),
+        ("7", "should be an object"),
         ("[]", "should be an object"),
         ("{", r"name in quotes should stand here \(byte 1\)"),
         ('{"images": [1, 2', r", or ] should stand here \(byte 16\)"),
@@ -58,7 +61,7 @@ def test_entries_are_those_of_the_whole_text(whole, window: int, ascii_only: boo
         ('{"images": [tru]}', "Expecting value"),
         ('{"images": [1,]}', r"Expecting value \(byte 14\)"),
         ('{"images": [' + "[" * 99_999, "nested too deeply"),
-        ('{"images": [], "rows": []} x', r"something follows the object \(byte 27\)"),
+        ('{"images": [], "rows": []} x', r"something follows the end \(byte 27\)"),
         ('{"images": [], "images": []}', "images twice"),
         ('{"images": []}', "rows should be a list, got None"),
         ('{"images": {"a": 1}}', "images should be a list, got {'a': 1}"),

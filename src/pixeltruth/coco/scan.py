@@ -59,6 +59,9 @@ class Scanner:
                 pass
             self._at += len(_MARK) if self._text.startswith(_MARK) else 0
         if self._peek() != "{":
+            if self._peek() != "[":
+                self._value()  # says so where it is no JSON at all
+                self._end()
             raise NotAnObjectError("it should be an object with images and annotations")
         self._at += 1
         seen: set[str] = set()
@@ -76,10 +79,13 @@ class Scanner:
             else:
                 self._value()
             more = self._one_of(",}") == ","
-        if self._peek():
-            raise self._wrong("something follows the object")
+        self._end()
         if missing := [name for name in names if name not in seen]:
             raise NotAnObjectError(f"{missing[0]} should be a list, got None")
+
+    def _end(self) -> None:
+        if self._peek():
+            raise self._wrong("something follows the end")
 
     def _key(self) -> str:
         if self._peek() != '"':
