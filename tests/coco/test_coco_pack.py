@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from pixeltruth import cli
-from pixeltruth.coco import PackedDataset, pack, unpack
+from pixeltruth.coco import PackedDataset, columns, pack, unpack
 from pixeltruth.coco import packing as packing_module
+from pixeltruth.coco.columns import ColumnFile
+from pixeltruth.coco.compact import ARRAYS
 from pixeltruth.coco.stats import stats_of
 from pixeltruth.errors import FormatError, JobError
 from tests import coco_files
@@ -104,6 +106,19 @@ def test_plain_h5py_reads_a_compact_file(made: CocoSet) -> None:
         assert shard["image"][start:stop].tobytes() == (made.pictures / f"{12:012d}.jpg").read_bytes()
         first, last = shard["annotation_start"][1:3]
         assert shard["annotation_id"][first:last].tolist() == [60, 61]
+
+
+def test_long_arrays_are_read_row_by_row(made: CocoSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, output = packed(made)
+    expected = list(PackedDataset(output))
+    monkeypatch.setattr(columns, "_HELD", 0)
+    for sample, held in zip(PackedDataset(output), expected, strict=True):
+        assert pickle.dumps(sample) == pickle.dumps(held)
+    monkeypatch.undo()
+    file = ColumnFile(made.folder / "out.shards" / "00000.h5", ARRAYS)
+    for read in (file["image_id"].rows, file["image"].bytes):
+        with pytest.raises(ValueError, match="rows 3 to 999999 of"):
+            read(3, 999_999)
 
 
 def test_layouts_agree_and_pictures_are_rgb(made: CocoSet) -> None:
