@@ -50,3 +50,34 @@ def test_only_the_given_folders_can_be_changed(tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert [(path.name, path.read_text(encoding="utf-8")) for path in outside.iterdir()] == [("old", "kept")]
     assert (inside / "moved").read_text(encoding="utf-8") == "shorter"
+
+
+NAMES = """
+import pathlib, sys, threading
+from pixeltruth.run.fence import allow_writes_in
+if not allow_writes_in([pathlib.Path(path) for path in sys.argv[1:]]):
+    sys.exit(77)
+try:
+    pathlib.Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text("a name", encoding="utf-8")
+except PermissionError:
+    sys.exit(1)
+"""
+
+
+def test_a_driver_may_name_its_threads_where_a_gpu_may_render(tmp_path, monkeypatch):
+    """CUDA writes these names as it starts, and does not start where it cannot."""
+    from pixeltruth.job import Job
+    from pixeltruth.run.worker import _writable
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CUDA_CACHE_PATH", raising=False)
+    monkeypatch.delenv("OPTIX_CACHE_PATH", raising=False)
+    job = Job.model_validate({"scene": "scene.blend", "output": str(tmp_path / "out"), "outputs": ("rgb",)})
+    for device, code in (("auto", 0), ("gpu", 0), ("cpu", 1)):
+        folders = _writable(job.model_copy(update={"device": device}))
+        ran = subprocess.run([sys.executable, "-c", NAMES, *map(str, folders)], check=False)
+        if ran.returncode == 77:
+            pytest.skip("this kernel has no Landlock")
+        assert ran.returncode == code, device
+    caches = tmp_path / ".cache" / "pixeltruth"
+    assert {path.name for path in caches.iterdir()} == {"cuda", "optix"}
