@@ -20,8 +20,9 @@ from pixeltruth.instance_laws import INSTANCE_LAWS
 from pixeltruth.keypoint_laws import KEYPOINT_LAWS
 from pixeltruth.laws import LAWS, Evidence, Neighbour
 from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
-from pixeltruth.modalities import FRAME_OF, TABLE, Modality
+from pixeltruth.modalities import FRAME_OF, STATIC_OF, TABLE, Modality
 from pixeltruth.problem import Problem
+from pixeltruth.records import shown
 from pixeltruth.remote import as_path
 from pixeltruth.skeleton import Skeletons
 
@@ -107,7 +108,22 @@ def _others(file: ViewFile, camera: CameraIndex) -> dict[str, Neighbour]:
             other = ViewFile(camera.path / view_file(frame))
             with suppress(FormatError):
                 ids = other.read("instance") if "instance" in other.names else None
-                found[way] = Neighbour(other.viewpoint, ids)
+                found[way] = Neighbour(other.viewpoint, ids, other.instances)
+    return found
+
+
+def _static(file: ViewFile) -> dict[str, tuple[int, ...]]:
+    """What a view says of which instances stand still, by direction; nothing where it does not say.
+
+    Raises:
+        FormatError: It is no list of ids.
+    """
+    found = {}
+    for way, key in STATIC_OF.items():
+        ids = file.metadata.get(key, [])
+        if not isinstance(ids, list) or any(type(id_) is not int for id_ in ids):
+            raise FormatError(file.path, f"metadata.json: {key}: should be a list of ids, got {shown(ids)}")
+        found[way] = tuple(ids)
     return found
 
 
@@ -129,6 +145,7 @@ def _check_view(
             table=file.instances,
             scene=scene,
             others=_others(file, camera),
+            static=_static(file),
             amodal=file.amodal_crops(),
             keypoints=file.keypoints,
         )

@@ -33,10 +33,17 @@ Mask = Bool[np.ndarray, "h w"]
 
 @dataclass(frozen=True)
 class Neighbour:
-    """What is known about the view that a flow leads to: lens, pose and `instance` map, None where it has none."""
+    """What is known about the view that a flow leads to.
+
+    Attributes:
+        viewpoint: Lens and pose.
+        instance: Its `instance` map, None where it has none.
+        table: Its instance table.
+    """
 
     viewpoint: Viewpoint
     instance: np.ndarray | None
+    table: tuple[InstanceRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class Evidence:
         table: The view's instance table.
         scene: `scene.json`.
         others: The views that its flow leads to, by direction, of those that are in the dataset.
+        static: Ids of the instances that stand still from this view to that one, by direction.
         amodal: The amodal masks of the table's instances, cropped to their boxes, by id.
         keypoints: The view's keypoints, None where it has no table of them.
     """
@@ -60,6 +68,7 @@ class Evidence:
     table: tuple[InstanceRow, ...]
     scene: SceneManifest
     others: Mapping[str, Neighbour] = field(default_factory=dict)
+    static: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     amodal: Mapping[int, Mask] = field(default_factory=dict)
     keypoints: tuple[Keypoints, ...] | None = None
 

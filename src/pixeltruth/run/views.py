@@ -15,12 +15,12 @@ from pixeltruth.blender.plan import PlannedView
 from pixeltruth.blender.stage import Moment, Stage
 from pixeltruth.boxes3d import boxes_3d
 from pixeltruth.coordinates import coordinate_maps
-from pixeltruth.correspondence import Correspondence, copies_of, correspond
+from pixeltruth.correspondence import Correspondence, copies_of, correspond, static_instances
 from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.formats import native
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
 from pixeltruth.mesh_store import MeshStore
-from pixeltruth.modalities import FRAME_OF
+from pixeltruth.modalities import FRAME_OF, STATIC_OF
 from pixeltruth.raycast import Caster, Maker, Seen, maps_of
 from pixeltruth.run.instances import instance_table
 from pixeltruth.run.shot import Shot, Still
@@ -91,8 +91,12 @@ class ViewMaker:
             for way, at in self.stage.neighbours(frame).items()
             for other in [self._stills[at]]
         }
+        static = {
+            way: static_instances(still.caster.snapshot, other.caster.snapshot, copies)
+            for way, (other, copies) in others.items()
+        }
         boxes = boxes_3d(still.caster, still.inventory.poses) if "box3d" in self.job.outputs else {}
-        return Shot(still.views, still.inventory, still.caster, others, boxes)
+        return Shot(still.views, still.inventory, still.caster, others, static=static, boxes=boxes)
 
     def _still(self, moment: Moment) -> Still:
         own = moment.frame in self.manifest.frames
@@ -145,6 +149,8 @@ class ViewMaker:
         arrays, instances, masks = self._labels(shot, folder, seen)
         metadata = {"camera": view.name, "frame": view.frame}
         metadata |= {FRAME_OF[way]: frame for way, frame in self.stage.neighbours(view.frame).items()}
+        listed = {row.id for row in instances}
+        metadata |= {STATIC_OF[way]: [id_ for id_ in ids if id_ in listed] for way, ids in shot.static.items()}
         if light:
             metadata |= {"noise_seed": self.seed(view), "device": self.device}
         path = self.place.folder / folder / view_file(view.frame)
