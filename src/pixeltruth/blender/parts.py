@@ -31,8 +31,6 @@ def part_entries(parts: Mapping[Key, Chain], instances: Mapping[Key, int]) -> tu
     """
     ordered = [(key, parts[key]) for key in sorted(parts, key=key_order)]
     return tuple(
-        PartEntry(
-            id=id_, name=chain[0].name, key=key, instance=instances[chain[-1].key], path=part_path(chain, parts)
-        )
+        PartEntry(id=id_, name=chain[0].name, key=key, instance=instances[chain[-1].key], path=part_path(chain, parts))
         for id_, (key, chain) in enumerate(ordered, 1)
     )
