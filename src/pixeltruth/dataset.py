@@ -287,12 +287,10 @@ class Dataset(_Joined):
     def tracks(self) -> Any:
         """Every instance at every frame before every camera, as a pandas DataFrame; needs the `table` extra.
 
-        Scenes and cameras in their order; of each the instances by id, each frame by frame. An instance that is in the
-        scene but not in the view's table has area 0; what is not known is missing, the area too where there is no map
-        `instance`. Columns: scene, camera, frame, id, name, the job's keys, area, x, y, width, height (visible box); of
-        `amodal` its facts, amodal_x to amodal_height; of `box3d` center_x to size_z in metres, qw to qz (rotation of
-        world_from_box), world_from_object (16 numbers, row by row); path of the view within its dataset, which tells
-        scenes of one name apart.
+        Camera by camera, of each the instances by id. One that is in the scene but not in the view's table has area 0;
+        what is not known is missing. Columns: scene, camera, frame, id, name, the job's keys, area, x, y, width, height
+        (visible box); of `amodal` its facts, amodal_x to amodal_height; of `box3d` center_x to size_z in metres, qw to
+        qz (rotation of world_from_box), world_from_object (16 numbers, row by row); path (of the view).
 
         Raises:
             MissingExtraError: pandas is not installed.

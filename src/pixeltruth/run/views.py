@@ -18,10 +18,11 @@ from pixeltruth.coordinates import coordinate_maps
 from pixeltruth.correspondence import Correspondence, copies_of, correspond, static_instances
 from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.formats import native
+from pixeltruth.geometry import Maker, geometry_maps
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
 from pixeltruth.mesh_store import MeshStore
 from pixeltruth.modalities import FRAME_OF, STATIC_OF
-from pixeltruth.raycast import Caster, Maker, Seen, maps_of
+from pixeltruth.raycast import Caster, Seen
 from pixeltruth.run.instances import instance_table
 from pixeltruth.run.shot import Shot, Still
 from pixeltruth.sighting import sight
@@ -137,7 +138,7 @@ class ViewMaker:
         makers.append(partial(coordinate_maps, boxes=shot.boxes, outputs=job.outputs))
         hits = seen.trace(seen.viewpoint.lens.rays())
         segments = shot.inventory.segments
-        arrays = maps_of(seen, hits, job.maps, segments=segments, subsamples=job.subsamples, makers=makers)
+        arrays = geometry_maps(seen, job.maps, hits=hits, segments=segments, subsamples=job.subsamples, makers=makers)
         if "instance" not in arrays:
             return arrays, (), None
         return arrays, *instance_table(shot, arrays["instance"], (seen, hits), wanted=job.outputs)
