@@ -272,9 +272,9 @@ class Dataset(_Joined):
 
         Args:
             rows: ``"datapoints"``: scene, camera, frame, lighting, path and all metadata, nested ones with dots.
-                ``"instances"``: one row for each visible instance: id, name, area, x, y, width, height, materials, and
-                the job's keys. ``"keypoints"``: one for each keypoint: group, instance, keypoint, u, v, flag, visible,
-                x, y, z. In all, the index ``datapoint`` is the position: ``dataset[i]``.
+                ``"instances"``: one row for each in their tables: id, name, area, x, y, width, height, materials, what
+                `amodal` says, the job's keys. ``"keypoints"``: one for each: group, instance, keypoint, u, v, flag,
+                visible, x, y, z. In all, the index ``datapoint`` is the position: ``dataset[i]``.
 
         Raises:
             MissingExtraError: pandas is not installed.
