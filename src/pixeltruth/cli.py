@@ -122,7 +122,7 @@ def render(
         setup: Your own Python file; its function `setup(scene)` is called on the opened scene, in Blender's process,
             which on Linux can write into the output folder only.
         outputs: Maps to write, `a,b,c`; `default` stands for the default ones. `amodal` adds to the instance table
-            what lies behind others.
+            what lies behind others, `box3d` 3D boxes and poses.
         rgb: `--no-rgb` renders no light at all.
         quality: How much light is sampled; `standard` by default.
         samples: Samples per pixel instead of the quality's.
