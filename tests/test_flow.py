@@ -152,18 +152,18 @@ def test_what_stands_still():
     there = replace(here, meshes=(same, ball), mesh_of_copy=here.mesh_of_copy[order],
                     world_from_object=here.world_from_object[order], key_of_copy=here.key_of_copy[::-1],
                     instance_of_copy=owners[order])  # fmt: skip
-    assert still(here, there) == (3, 4, 5, 6)
+    assert still(here, there) == {3, 4, 5, 6}
     bent = replace(ball, vertices=np.nextafter(ball.vertices, np.float32(9)))
-    assert still(here, replace(there, meshes=(square, bent))) == (3, 5)
+    assert still(here, replace(there, meshes=(square, bent))) == {3, 5}
     moved = there.world_from_object.copy()
     moved[5, 0, 3] = np.nextafter(moved[5, 0, 3], 9)  # the second copy of instance 3
-    assert still(here, replace(there, world_from_object=moved)) == (4, 5, 6)
+    assert still(here, replace(there, world_from_object=moved)) == {4, 5, 6}
     gone = replace(here, mesh_of_copy=here.mesh_of_copy[:4], world_from_object=here.world_from_object[:4],
                    key_of_copy=here.key_of_copy[:4], instance_of_copy=owners[:4],
                    material_start=here.material_start[:4])  # fmt: skip
-    assert still(here, gone) == (3, 4)
-    assert still(gone, here) == (3, 4, 5)
-    assert still(replace(there, key_of_copy=(("a",),) * 7), replace(there, key_of_copy=(("a",),) * 7)) == ()
+    assert still(here, gone) == {3, 4}
+    assert still(gone, here) == {3, 4, 5}
+    assert still(replace(there, key_of_copy=(("a",),) * 7), replace(there, key_of_copy=(("a",),) * 7)) == set()
 
 
 def still(here, there):

@@ -9,7 +9,7 @@ import pytest
 from pixeltruth.check import check
 from pixeltruth.formats import native
 from pixeltruth.manifest import DatasetManifest, ModalityEntry, read_json, view_file, write_json
-from pixeltruth.modalities import DIRECTIONS, FLOWS, FRAME_OF, STATIC_OF, TABLE
+from pixeltruth.modalities import DIRECTIONS, FLOWS, TABLE
 from pixeltruth.view import Box3d
 from tests import synthetic
 
@@ -42,7 +42,7 @@ def film(frame: int):
     for (way, names), other in zip(FLOWS.items(), FRAMES[frame], strict=True):
         found = flows(frame, other)
         arrays[names.flow], arrays[names.valid] = found["flow"], found["valid"]
-        metadata[FRAME_OF[way]] = other
+        metadata[f"flow_{way}_frame"] = other
     arrays["scene_flow_forward"] = np.zeros((*arrays["depth"].shape, 3), dtype=np.float32)
     rows = {**view.rows, **{name: TABLE[name] for name in NAMES}}
     return dataclasses.replace(view, arrays=arrays, rows=rows, metadata=metadata)
@@ -149,7 +149,7 @@ def test_a_view_whose_neighbour_is_not_there_is_checked_alone(root):
 
 
 def test_every_direction_has_its_rows():
-    assert FLOWS.keys() == DIRECTIONS.keys() == FRAME_OF.keys() == STATIC_OF.keys()
+    assert FLOWS.keys() == DIRECTIONS.keys()
     assert {name for names in FLOWS.values() for name in dataclasses.astuple(names)} <= TABLE.keys()
 
 
@@ -173,7 +173,7 @@ class TestWithoutSceneFlow:
         arrays = {name: changes.get(name, np.copy)(array) for name, array in view.arrays.items()}
         del arrays["scene_flow_forward"]
         seen = {row.id for row in view.instances}
-        listed = {key: [id_ for id_ in static if id_ in seen] for key in STATIC_OF.values()}
+        listed = {f"flow_{way}_static": [id_ for id_ in static if id_ in seen] for way in DIRECTIONS}
         write(root, dataclasses.replace(view, arrays=arrays, metadata=view.metadata | listed), frame)
 
     def problems(self, root):
@@ -210,7 +210,7 @@ class TestWithoutSceneFlow:
         (problem,) = check(root)
         assert (problem.law, problem.message) == ("static", "flow_forward_static holds 99 that the table lacks")
 
-    @pytest.mark.parametrize("wrong", ["all", [1, "2"], [True], {"1": True}, None])
+    @pytest.mark.parametrize("wrong", ["all", [1, "2"], [True], {"1": True}, None, [0]])
     def test_what_is_no_list_of_ids(self, root, wrong):
         view = film(1)
         arrays = {name: array for name, array in view.arrays.items() if name != "scene_flow_forward"}
@@ -219,7 +219,8 @@ class TestWithoutSceneFlow:
         )
         (problem,) = check(root)
         assert (problem.law, problem.path.name) == ("readable", view_file(1))
-        assert problem.message.startswith("metadata.json: flow_forward_static: should be a list of ids, got ")
+        assert problem.message.startswith("metadata.json: flow_forward_static")
+        assert "should be" in problem.message
 
 
 def test_scene_flow_on_what_stands_still(root):
@@ -248,3 +249,61 @@ def test_boxes_of_what_stands_still(root):
         (*problems,) = check(root)
         assert {problem.law for problem in problems} == ({"static"} if shift else set())
     assert problems[0].message == "flow_forward_static holds 1, 2 whose 3D boxes differ in the other view"
+
+
+class TestCamerasWithoutViews:
+    """The first view's backward flow leads to a frame of which there is no view: the view says where the camera is."""
+
+    AWAY = -3
+
+    def stated(self, viewpoint):
+        lens = viewpoint.lens
+        return {name: getattr(lens, name) for name in ("width", "height", "fx", "fy", "cx", "cy")} | {
+            "world_from_camera": viewpoint.world_from_camera.tolist()
+        }
+
+    def problems(self, root, camera, *, way="flow_backward", **changes):
+        """Laws that the first view breaks where its metadata has this camera."""
+        view = film(1)
+        arrays = {name: changes.get(name, np.copy)(array) for name, array in view.arrays.items()}
+        static = [row.id for row in view.instances]
+        metadata = view.metadata | {f"{way}_static": static, f"{way}_camera": camera}
+        write(root, dataclasses.replace(view, arrays=arrays, metadata=metadata), 1)
+        return [(problem.law, problem.message) for problem in check(root)]
+
+    def test_flow_to_there_is_held_to_it(self, root):
+        camera = self.stated(synthetic.viewpoint(self.AWAY))
+        assert self.problems(root, camera) == []
+        assert self.problems(root, None) == []
+        for place in (ON_BOX, ON_NOTHING):
+            wrong = {"flow_backward": add((*place, 0), 1e-4)}
+            assert self.problems(root, None, **wrong) == []  # nothing to hold it to
+            ((law, message),) = self.problems(root, camera, **wrong)
+            assert law == "motion"
+            assert message.startswith("flow_backward is not where the other view's camera sees the point at 1 pixels")
+
+    def test_a_wrong_camera_is_found_by_the_flow(self, root):
+        camera = self.stated(synthetic.viewpoint(self.AWAY + 1))
+        assert {law for law, _ in self.problems(root, camera)} == {"motion"}
+
+    def test_a_camera_that_is_not_that_of_the_view_there(self, root):
+        camera = self.stated(synthetic.viewpoint(5)) | {"fx": 46.0000001}
+        assert self.problems(root, self.stated(synthetic.viewpoint(5)), way="flow_forward") == []
+        assert self.problems(root, camera, way="flow_forward") == [
+            ("camera", "flow_forward_camera is not the camera of the view at frame 5")
+        ]
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"fx": -1.0}, "flow_backward_camera.fx: should be greater than 0, got -1.0"),
+            ({"width": 2.5}, "flow_backward_camera.width: should be a valid integer, got 2.5"),
+            ({"zoom": 1}, "flow_backward_camera.zoom: unknown key"),
+            ({"world_from_camera": [[1, 0, 0, 0]] * 4}, "flow_backward_camera: pose is not a rigid transform"),
+            ({"world_from_camera": [[1, 0, 0]] * 4}, "flow_backward_camera.world_from_camera[0][3]: missing"),
+        ],
+    )
+    def test_what_is_no_camera(self, root, change, message):
+        ((law, found),) = self.problems(root, self.stated(synthetic.viewpoint(self.AWAY)) | change)
+        assert law == "readable"
+        assert found.startswith(f"metadata.json: {message}")

@@ -73,7 +73,7 @@ def _same_topology(mesh: Mesh, other: Mesh) -> bool:
     return mesh.triangles is other.triangles or np.array_equal(mesh.triangles, other.triangles)
 
 
-def static_instances(here: Snapshot, there: Snapshot, copies: Correspondence) -> tuple[int, ...]:
+def static_instances(here: Snapshot, there: Snapshot, copies: Correspondence) -> frozenset[int]:
     """Ids of the instances that stand still: each of their copies has the same placement and vertices, to the last bit.
 
     Args:
@@ -82,7 +82,7 @@ def static_instances(here: Snapshot, there: Snapshot, copies: Correspondence) ->
         copies: What becomes of the copies of the first.
 
     Returns:
-        Ascending; an instance of which one copy moves, deforms or cannot be followed is not among them.
+        An instance of which one copy moves, deforms or cannot be followed is not among them.
     """
     still, number = copies.fate == Fate.FOLLOWED, copies.there
     which = np.flatnonzero(still)
@@ -93,7 +93,7 @@ def static_instances(here: Snapshot, there: Snapshot, copies: Correspondence) ->
     same = [_same_vertices(here.meshes[mine], there.meshes[its]) for mine, its in distinct.tolist()]
     still[which] = np.array(same, dtype=bool)[place.reshape(-1)]
     ids = here.instance_of_copy
-    return tuple(np.setdiff1d(ids, [0, *ids[~still].tolist()]).tolist())
+    return frozenset(ids.tolist()) - {0, *ids[~still].tolist()}
 
 
 def _same_vertices(mesh: Mesh, other: Mesh) -> bool:

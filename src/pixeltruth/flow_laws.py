@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from pixeltruth.camera import Viewpoint
+from pixeltruth.formats.native.flow_facts import fact_key
 from pixeltruth.laws import FLOAT64_NOISE, HALF_ULP, Evidence, Law, Neighbour, listed_ids, pixels
-from pixeltruth.modalities import FLOWS, STATIC_OF
+from pixeltruth.modalities import FLOWS
 
 STILL = 1e-9
 """Pixels: what moves less stands still in a map of flow."""
@@ -72,21 +73,33 @@ def _stands_still(view: Evidence, way: str) -> Bool[np.ndarray, "h w"]:
     """Pixels of the instances that are listed as standing still."""
     if "instance" not in view.maps:
         return np.zeros(view.rays.shape[:2], dtype=bool)
-    return np.isin(view.maps["instance"], np.array(view.static.get(way, ()), dtype=np.int64))
+    static = view.flow[way].static if way in view.flow else ()
+    return np.isin(view.maps["instance"], np.array(static, dtype=np.int64))
 
 
 def what_stands_still_does_not_move(view: Evidence) -> Iterator[str]:
     """An instance that is listed as standing still is in the table, has scene flow 0, and one box in both views."""
     listed = {row.id: row.box3d for row in view.table}
-    for way, ids in view.static.items():
-        yield from listed_ids(f"{STATIC_OF[way]} holds", sorted(set(ids) - listed.keys()), "that the table lacks")
+    for way, facts in view.flow.items():
+        ids, key = facts.static, fact_key(way, "static")
+        yield from listed_ids(f"{key} holds", sorted(set(ids) - listed.keys()), "that the table lacks")
         name = FLOWS[way].scene_flow
         if name in view.maps:
             moves = _stands_still(view, way) & (view.maps[name] != 0).any(axis=-1)
-            yield from pixels(moves, f"{name} is not 0 on an instance that {STATIC_OF[way]} lists")
+            yield from pixels(moves, f"{name} is not 0 on an instance that {key} lists")
         boxes = {row.id: row.box3d for row in view.others[way].table} if way in view.others else {}
         apart = [id_ for id_ in ids if boxes.get(id_) and listed.get(id_) and boxes[id_] != listed[id_]]
-        yield from listed_ids(f"{STATIC_OF[way]} holds", sorted(set(apart)), "whose 3D boxes differ in the other view")
+        yield from listed_ids(f"{key} holds", sorted(set(apart)), "whose 3D boxes differ in the other view")
+
+
+def the_camera_there_is_that_of_its_view(view: Evidence) -> Iterator[str]:
+    """What a view says of the camera at another frame is what the view at that frame says of itself."""
+    for way, facts in view.flow.items():
+        stated, found = facts.viewpoint, view.others[way].viewpoint if way in view.others else None
+        if stated is None or found is None:
+            continue
+        if stated.lens != found.lens or not np.array_equal(stated.world_from_camera, found.world_from_camera):
+            yield f"{fact_key(way, 'camera')} is not the camera of the view at frame {facts.frame}"
 
 
 def _moved(view: Evidence, other: Neighbour, drift: Points) -> tuple[Points, Float64[np.ndarray, "h w"]]:
@@ -177,4 +190,5 @@ FLOW_LAWS: tuple[Law, ...] = (
     Law("motion", flow_is_the_point_through_the_other_camera, (_ANY_FLOW, ("instance", "depth", "distance"))),
     Law("landing", flow_lands_on_the_same_instance, (_ANY_FLOW, "instance")),
     Law("static", what_stands_still_does_not_move),
+    Law("camera", the_camera_there_is_that_of_its_view),
 )

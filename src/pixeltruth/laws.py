@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float64
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.derive import Extents, instance_extents
+from pixeltruth.formats.native.flow_facts import FlowFacts
 from pixeltruth.lazy import once
 from pixeltruth.manifest import SceneManifest
 from pixeltruth.modalities import TABLE, Modality
@@ -37,8 +38,8 @@ class Neighbour:
 
     Attributes:
         viewpoint: Lens and pose.
-        instance: Its `instance` map, None where it has none.
-        table: Its instance table.
+        instance: Its `instance` map, None where it has none or is not in the dataset.
+        table: Its instance table, empty where it is not in the dataset.
     """
 
     viewpoint: Viewpoint
@@ -56,8 +57,8 @@ class Evidence:
         rows: Their rows.
         table: The view's instance table.
         scene: `scene.json`.
-        others: The views that its flow leads to, by direction, of those that are in the dataset.
-        static: Ids of the instances that stand still from this view to that one, by direction.
+        flow: What it says of the times to which its flow leads, by direction.
+        others: What is known of the views there, by direction.
         amodal: The amodal masks of the table's instances, cropped to their boxes, by id.
         keypoints: The view's keypoints, None where it has no table of them.
     """
@@ -67,8 +68,8 @@ class Evidence:
     rows: Mapping[str, Modality]
     table: tuple[InstanceRow, ...]
     scene: SceneManifest
+    flow: Mapping[str, FlowFacts] = field(default_factory=dict)
     others: Mapping[str, Neighbour] = field(default_factory=dict)
-    static: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     amodal: Mapping[int, Mask] = field(default_factory=dict)
     keypoints: tuple[Keypoints, ...] | None = None
 

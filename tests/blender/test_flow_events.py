@@ -9,6 +9,7 @@ from blender.arrange import add_camera, add_material, add_object, add_scatter, s
 from blender.build import add_box, add_mesh, job_for, save
 from blender.motion import keyed, maker_of, maps_of
 from pixeltruth.errors import JobError
+from pixeltruth.formats import native
 from pixeltruth.poses import camera_poses
 
 pytestmark = pytest.mark.blender
@@ -175,6 +176,9 @@ def test_towards_a_frame_at_which_the_camera_is_hidden_nothing_is_valid(tmp_path
     assert not maps["flow_forward"].any()
     assert not maps["flow_forward_valid"].any()
     assert not maps["scene_flow_forward"].any()
+    told = native.ViewFile(maker.write(maker.shoot(1), "camera_1", {})).metadata
+    assert (told["flow_forward_frame"], told["flow_forward_camera"]) == (2, None)
+    assert told["flow_backward_camera"]["world_from_camera"][0][3] == 0
     problem = "hidden from renders at frame 2: flow from frame 1 is as if this camera stood still, and not valid"
     assert notes_of(maker) == {("Camera", problem)}
 

@@ -42,5 +42,5 @@ class Shot:
     inventory: Inventory
     caster: Caster
     others: Mapping[str, tuple[Still, Correspondence]]
-    static: Mapping[str, tuple[int, ...]]
+    static: Mapping[str, frozenset[int]]
     boxes: Mapping[int, Box3d]

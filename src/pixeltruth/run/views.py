@@ -18,10 +18,10 @@ from pixeltruth.coordinates import coordinate_maps
 from pixeltruth.correspondence import Correspondence, copies_of, correspond, static_instances
 from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.formats import native
+from pixeltruth.formats.native.flow_facts import flow_metadata
 from pixeltruth.geometry import Maker, geometry_maps
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
 from pixeltruth.mesh_store import MeshStore
-from pixeltruth.modalities import FRAME_OF, STATIC_OF
 from pixeltruth.raycast import Caster, Seen
 from pixeltruth.run.instances import instance_table
 from pixeltruth.run.shot import Shot, Still
@@ -149,9 +149,9 @@ class ViewMaker:
         seen = shot.caster.seen_from(view.viewpoint)
         arrays, instances, masks = self._labels(shot, folder, seen)
         metadata = {"camera": view.name, "frame": view.frame}
-        metadata |= {FRAME_OF[way]: frame for way, frame in self.stage.neighbours(view.frame).items()}
-        listed = {row.id for row in instances}
-        metadata |= {STATIC_OF[way]: [id_ for id_ in ids if id_ in listed] for way, ids in shot.static.items()}
+        for way, frame in self.stage.neighbours(view.frame).items():
+            then, listed = shot.others[way][0].views.get(folder), shot.static[way] & {row.id for row in instances}
+            metadata |= flow_metadata(way, frame, None if then is None else then.viewpoint, static=sorted(listed))
         if light:
             metadata |= {"noise_seed": self.seed(view), "device": self.device}
         path = self.place.folder / folder / view_file(view.frame)
