@@ -199,6 +199,19 @@ def test_a_hole_is_background_at_both_frames(tmp_path):
     assert not notes_of(maker)
 
 
+def test_what_becomes_a_hole_is_followed_and_not_seen_there(tmp_path):
+    box = add_box("box")
+    keyed(box, "location", {1: (0, 0, 0), 2: (0.5, 0, 0)})
+    keyed(box, "is_holdout", {1: False, 2: True})
+    maker = maker_of(tmp_path, frames=(1, 2))
+    maps = maker.maps(maker.shoot(1), "camera_1")
+    there = maps["instance"] == 1
+    np.testing.assert_allclose(maps["scene_flow_forward"][there][:, 0], 0.5, atol=1e-6)
+    assert (maps["flow_forward"][there][:, 0] > 1).all()
+    assert not maps["flow_forward_valid"][there].any()
+    assert notes_of(maker) == set()  # nothing is lost: it is as if something hid it
+
+
 def test_what_is_see_through_at_the_other_frame_hides_nothing_there(tmp_path):
     pane = add_box("pane", location=(3, -3, 0), scale=(0.5, 0.1, 0.5))
     keyed(pane, "location", {1: (3, -3, 0), 2: (0, -3, 0), 3: (0, -3, 0)})
