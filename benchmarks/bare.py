@@ -11,12 +11,12 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from pixeltruth.embree import PACKET, _library, intersect_address
+from pixeltruth.embree import _library, intersect_address
 from pixeltruth.pointers import call_packet
 from pixeltruth.raycast import Seen
+from pixeltruth.trace import PACKET, TILE
 
 ROWS = 21  # floats of an RTCRayHit: 12 of the ray, 9 of the hit
-TILE = 4
 MISS = np.uint32(0xFFFFFFFF)
 COHERENT, EVERY_FEATURE = 1 << 16, 0xFFFFFFFF << 32
 Hits = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

@@ -7,8 +7,10 @@ import numpy as np
 from benchmarks.bare import Embreex, packets, scene_of
 from benchmarks.measure import Times, once, show, table, take_turns
 from benchmarks.scenes import flattened, nine_balls, one_ball, triangle_count, viewpoint
+from pixeltruth.camera import Viewpoint
+from pixeltruth.geometry import geometry_maps
 from pixeltruth.modalities import ANTIALIASED, TABLE
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.raycast import Caster
 from pixeltruth.snapshot import Snapshot
 
 SIZE, REPEATS, SUBSAMPLES = 512, 5, 4
@@ -48,7 +50,7 @@ def _labels(scene: Snapshot, caster: Caster) -> list[tuple[str, ...]]:
     flat_sharp, flat_fine = embreex.prepared(sharp), embreex.prepared(fine)
 
     def labels(names: tuple[str, ...]) -> None:
-        render_geometry(caster, view, names, segments=segments, subsamples=SUBSAMPLES)
+        geometry_maps(caster.seen_from(view), names, segments=segments, subsamples=SUBSAMPLES)
 
     times = take_turns({
         "labels": lambda: labels(SHARP),
@@ -68,10 +70,12 @@ def _row(rays: str, times: dict[str, Times]) -> tuple[str, ...]:
     return rays, str(labels), str(embreex), str(bare), labels.over(embreex), REQUIRED, labels.over(bare)
 
 
+def _sharp(caster: Caster, view: Viewpoint) -> None:
+    geometry_maps(caster.seen_from(view), SHARP)
+
+
 def _growth(caster: Caster) -> list[str]:
     views = {size: viewpoint(size) for size in SIZES}
-    times = take_turns(
-        {str(size): partial(render_geometry, caster, view, SHARP) for size, view in views.items()}, repeats=3
-    )
+    times = take_turns({str(size): partial(_sharp, caster, view) for size, view in views.items()}, repeats=3)
     return [f"{1e3 * taken.least:.1f} ms, {1e9 * taken.least / int(size) ** 2:.0f} ns/px"
             for size, taken in times.items()]  # fmt: skip

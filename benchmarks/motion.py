@@ -20,9 +20,10 @@ from benchmarks.scenes import ball, floor, snapshot, triangle_count
 from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.correspondence import copies_of, correspond
 from pixeltruth.flow import OtherTime, flow_maps
+from pixeltruth.geometry import geometry_maps
 from pixeltruth.mesh_store import MeshStore
 from pixeltruth.modalities import FLOWS
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.raycast import Caster
 from pixeltruth.snapshot import Mesh, Snapshot
 
 SIZE, THINGS, FRAMES, REPEATS = (960, 720), 20, 12, 3
@@ -81,7 +82,7 @@ def _flow_row(triangles: int) -> list[str]:
     sharp = ("depth", "instance")
 
     def frame(names: tuple[str, ...] = (*sharp, *OUTPUTS)) -> Maps:
-        return render_geometry(now, _viewpoint(1), names, makers=makers if len(names) > len(sharp) else ())
+        return geometry_maps(now.seen_from(_viewpoint(1)), names, makers=makers if len(names) > len(sharp) else ())
 
     def two() -> list[Maps]:
         with ThreadPoolExecutor(2) as pool:

@@ -6,7 +6,8 @@ import numpy as np
 
 import oracle
 from pixeltruth.camera import Lens, Viewpoint
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.geometry import geometry_maps
+from pixeltruth.raycast import Caster
 from pixeltruth.snapshot import Mesh, Snapshot
 
 EVERYTHING = ("depth", "distance", "normals", "position", "instance", "material")
@@ -45,7 +46,7 @@ def viewpoint(width=40, height=30, *, fx=45.0, fy=50.0, cx=18.3, cy=15.9, pose=N
 
 def see(scene, camera, outputs=EVERYTHING, **options):
     """The geometry maps of a snapshot."""
-    return render_geometry(Caster(scene), camera, outputs, **options)
+    return geometry_maps(Caster(scene).seen_from(camera), outputs, **options)
 
 
 def pinhole(camera):

@@ -360,11 +360,14 @@ def test_info_prints_a_fact_a_line_and_leaves_out_what_is_not_there() -> None:
         resolutions=((64, 48), (640, 480)), modalities=(TABLE["rgb"], TABLE["depth"]), lighting=(), instances=9,
         categories={3: 1, 4: 8}, materials=2, report=(ReportEntry(object="Cup", problem="is broken"),),
         bytes=1_250_000, codec="zstd", generator="pixeltruth 0.1.0", blender="4.5.15 LTS", root_seed=0,
+        columns=("amodal", "box3d"), keypoints={"": 1, "coco_17": 2},
     )  # fmt: skip
     facts = cli.facts(summary)
     assert facts["views"] == "3 of 64x48, 640x480"
     assert facts["maps"] == "rgb, depth"
+    assert facts["columns"] == "amodal, box3d"
     assert facts["categories"] == "3 (1), 4 (8)"
+    assert facts["keypoints"] == "no skeleton (1), coco_17 (2)"
     assert facts["missing"] == "1; the same render again makes them"
     assert facts["size"] == "1.2 MB (zstd)"
     assert facts["seed"] == "0"

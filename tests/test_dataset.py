@@ -3,8 +3,10 @@ import json
 import pickle
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from pixeltruth.dataset import Dataset, load
 from pixeltruth.errors import FormatError
 from pixeltruth.formats import native
-from tests import synthetic
+from tests import jointed, synthetic
 
 OWN = {"K", "amodal_mask", "camera", "frame", "instances", "lighting", "mask", "metadata", "modalities", "path",
        "problems", "skeletons", "stored", "viewpoint"}  # fmt: skip
@@ -308,6 +310,19 @@ def test_info_counts_what_is_there(dataset: Dataset) -> None:
     assert found.bytes == sum(path.stat().st_size for path in dataset.path.rglob("*.*"))
     assert [entry.object for entry in found.report] == ["Hair", "Hair"]
     assert (found.missing, found.codec, found.root_seed) == ((), "zstd", 0)
+    assert (found.columns, found.keypoints) == ((), {})
+
+
+@pytest.mark.parametrize("outputs", [["depth", "box3d", "instance", "amodal"], "amodal", [["amodal"]], None])
+def test_info_names_columns_and_keypoints(tmp_path: Path, outputs: Any) -> None:
+    root = jointed.write_dataset(tmp_path / "boxes")
+    path = root / "dataset.json"
+    raw = json.loads(path.read_text("utf-8"))
+    raw["jobs"].append({"outputs": outputs})
+    path.write_text(json.dumps(raw), "utf-8")
+    found = load(root).info()
+    assert found.columns == (("amodal", "box3d") if outputs and len(outputs) == 4 else ())
+    assert found.keypoints == dict(sorted(Counter(name or "" for name in jointed.SKELETON.values()).items()))
 
 
 def test_info_of_a_scene_without_categories_has_none(tmp_path: Path) -> None:

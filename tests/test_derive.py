@@ -144,6 +144,8 @@ def test_iou_of_a_known_pair() -> None:
         (np.zeros(4, dtype="U1"), np.zeros(4), "is no box"),
         (np.array([0, 0, -1, 2]), np.zeros(4), "a side that is not 0 or more"),
         (np.array([0, 0, np.nan, 2]), np.zeros(4), "a side that is not 0 or more"),
+        (np.array([np.nan, 0, 1, 2]), np.array([0, 0, 1, 2]), "a number that is not finite"),
+        (np.array([0, 0, 1, 2]), np.array([0, 0, np.inf, 2]), "a number that is not finite"),
         (np.zeros((3, 3), bool), np.zeros((3, 4), bool), "both must be"),
         (np.zeros(3, bool), np.zeros(3, bool), "both must be"),
     ],

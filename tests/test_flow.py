@@ -14,7 +14,7 @@ pytest.importorskip("embreex", reason="needs the render environment (make test)"
 
 from solids import flat_mesh, snapshot, viewpoint
 
-from pixeltruth.correspondence import Fate, copies_of, correspond
+from pixeltruth.correspondence import Fate, copies_of, correspond, static_instances
 from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.mesh_store import MeshStore
 from pixeltruth.modalities import FLOWS
@@ -125,16 +125,49 @@ def test_the_fate_of_copies():
 def test_the_same_polygons_split_otherwise_are_the_same_surface():
     square = replace(flat_mesh(*SQUARE), topology=b"a square")
     other_way = replace(flat_mesh(SQUARE[0], [[0, 1, 3], [1, 2, 3]]), topology=b"a square")
-    elsewhere = replace(flat_mesh(*SQUARE), topology=b"another")
+    as_triangles = replace(flat_mesh(*SQUARE), topology=b"two triangles")
+    elsewhere = replace(other_way, topology=b"another")
+    more_points = flat_mesh(np.append(SQUARE[0], [[5, 5, 5]], axis=0), SQUARE[1])
     places = [oracle.placement((0, 0, 4))]
     here = named(snapshot([square], placements=places))
-    for mesh, fate in ((other_way, Fate.FOLLOWED), (elsewhere, Fate.CHANGED)):
+    shared = replace(more_points, triangles=square.triangles)  # as frames share arrays that are equal
+    followed, changed = (other_way, as_triangles), (elsewhere, more_points, shared)
+    for mesh, fate in (*((mesh, Fate.FOLLOWED) for mesh in followed), *((mesh, Fate.CHANGED) for mesh in changed)):
         there = named(snapshot([mesh], placements=places))
         assert correspond(copies_of(here), copies_of(there)).fate.tolist() == [fate]
     # Flat as it is, either way of splitting it is the same place
     flow, valid, _, _ = led(here, named(snapshot([other_way], placements=places)), (viewpoint(), viewpoint()))
     assert not flow.any()
     assert valid.all()
+
+
+def test_what_stands_still():
+    """Each copy of an instance, its placement and its vertices, to the last bit; equal arrays or the very same one."""
+    square, ball = flat_mesh(*SQUARE), flat_mesh(*oracle.ball(5, 6))
+    places = [oracle.placement((x, 0, 4)) for x in range(7)]
+    owners = np.array([3, 3, 4, 5, 5, 6, 0], dtype=np.uint32)
+    here = replace(named(snapshot([square, ball], [0, 0, 1, 0, 0, 1, 0], placements=places)), instance_of_copy=owners)
+    order = [6, 5, 4, 3, 2, 1, 0]
+    same = replace(square, vertices=square.vertices.copy())
+    there = replace(here, meshes=(same, ball), mesh_of_copy=here.mesh_of_copy[order],
+                    world_from_object=here.world_from_object[order], key_of_copy=here.key_of_copy[::-1],
+                    instance_of_copy=owners[order])  # fmt: skip
+    assert still(here, there) == {3, 4, 5, 6}
+    bent = replace(ball, vertices=np.nextafter(ball.vertices, np.float32(9)))
+    assert still(here, replace(there, meshes=(square, bent))) == {3, 5}
+    moved = there.world_from_object.copy()
+    moved[5, 0, 3] = np.nextafter(moved[5, 0, 3], 9)  # the second copy of instance 3
+    assert still(here, replace(there, world_from_object=moved)) == {4, 5, 6}
+    gone = replace(here, mesh_of_copy=here.mesh_of_copy[:4], world_from_object=here.world_from_object[:4],
+                   key_of_copy=here.key_of_copy[:4], instance_of_copy=owners[:4],
+                   material_start=here.material_start[:4])  # fmt: skip
+    assert still(here, gone) == {3, 4}
+    assert still(gone, here) == {3, 4, 5}
+    assert still(replace(there, key_of_copy=(("a",),) * 7), replace(there, key_of_copy=(("a",),) * 7)) == set()
+
+
+def still(here, there):
+    return static_instances(here, there, correspond(copies_of(here), copies_of(there)))
 
 
 def test_what_is_copied_to_where_nothing_was_found_is_left_alone():

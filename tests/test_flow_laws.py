@@ -9,7 +9,8 @@ import pytest
 from pixeltruth.check import check
 from pixeltruth.formats import native
 from pixeltruth.manifest import DatasetManifest, ModalityEntry, read_json, view_file, write_json
-from pixeltruth.modalities import DIRECTIONS, FLOWS, FRAME_OF, TABLE
+from pixeltruth.modalities import DIRECTIONS, FLOWS, TABLE
+from pixeltruth.view import Box3d
 from tests import synthetic
 
 NAMES = ("flow_forward", "flow_forward_valid", "flow_backward", "flow_backward_valid", "scene_flow_forward")
@@ -41,7 +42,7 @@ def film(frame: int):
     for (way, names), other in zip(FLOWS.items(), FRAMES[frame], strict=True):
         found = flows(frame, other)
         arrays[names.flow], arrays[names.valid] = found["flow"], found["valid"]
-        metadata[FRAME_OF[way]] = other
+        metadata[f"flow_{way}_frame"] = other
     arrays["scene_flow_forward"] = np.zeros((*arrays["depth"].shape, 3), dtype=np.float32)
     rows = {**view.rows, **{name: TABLE[name] for name in NAMES}}
     return dataclasses.replace(view, arrays=arrays, rows=rows, metadata=metadata)
@@ -148,5 +149,161 @@ def test_a_view_whose_neighbour_is_not_there_is_checked_alone(root):
 
 
 def test_every_direction_has_its_rows():
-    assert FLOWS.keys() == DIRECTIONS.keys() == FRAME_OF.keys()
+    assert FLOWS.keys() == DIRECTIONS.keys()
     assert {name for names in FLOWS.values() for name in dataclasses.astuple(names)} <= TABLE.keys()
+
+
+class TestWithoutSceneFlow:
+    """The views say which instances stand still: all of them, since nothing moves but the camera."""
+
+    STATIC = tuple(id_ for id_, *_ in synthetic.THINGS)
+
+    @pytest.fixture
+    def root(self, root: Path) -> Path:
+        manifest = read_json(root / "dataset.json", DatasetManifest)
+        rows = tuple(row for row in manifest.modalities if row.name != "scene_flow_forward")
+        write_json(root / "dataset.json", manifest.model_copy(update={"modalities": rows}))
+        for frame in FRAMES:
+            self.write(root, frame)
+        return root
+
+    def write(self, root, frame, *, static=STATIC, **changes):
+        """Writes a view that lists the visible ones of ``static``, with maps changed by functions of the old ones."""
+        view = film(frame)
+        arrays = {name: changes.get(name, np.copy)(array) for name, array in view.arrays.items()}
+        del arrays["scene_flow_forward"]
+        seen = {row.id for row in view.instances}
+        listed = {f"flow_{way}_static": [id_ for id_ in static if id_ in seen] for way in DIRECTIONS}
+        write(root, dataclasses.replace(view, arrays=arrays, metadata=view.metadata | listed), frame)
+
+    def problems(self, root):
+        return {(problem.law, problem.path.name) for problem in check(root)}
+
+    def test_exact_flow_breaks_no_law(self, root):
+        assert check(root) == []
+
+    @pytest.mark.parametrize("way", ["flow_forward", "flow_backward"])
+    @pytest.mark.parametrize("change", [add((*ON_BOX, 0), 1e-4), add((*ON_BOX, 1), -1e-4), put(ON_BOX, 0), np.negative])
+    def test_wrong_flow_of_what_stands_still(self, root, way, change):
+        frame = 1 if way == "flow_forward" else 5  # of which the other view is in the dataset
+        self.write(root, frame, **{way: change})
+        assert ("motion", view_file(frame)) in self.problems(root)
+
+    def test_of_what_is_not_listed_nothing_is_known(self, root):
+        ids = film(1).arrays["instance"]
+        self.write(root, 1, static=set(self.STATIC) - {ids[ON_BOX]}, flow_forward=add((*ON_BOX, 0), 1e-4))
+        assert check(root) == []
+
+    def test_what_is_listed_and_moves(self, root):
+        """A box of the second view was elsewhere: flow of the first leads there, and says that nothing moves."""
+        id_ = film(1).arrays["instance"][ON_BOX]
+        self.write(
+            root, 1, flow_forward=lambda flow: flow + np.float32(2) * (film(1).arrays["instance"] == id_)[..., None]
+        )
+        assert ("motion", view_file(1)) in self.problems(root)
+
+    def test_an_id_that_the_table_lacks(self, root):
+        view = film(1)
+        arrays = {name: array for name, array in view.arrays.items() if name != "scene_flow_forward"}
+        metadata = view.metadata | {"flow_forward_static": [1, 99]}
+        write(root, dataclasses.replace(view, arrays=arrays, metadata=metadata), 1)
+        (problem,) = check(root)
+        assert (problem.law, problem.message) == ("static", "flow_forward_static holds 99 that the table lacks")
+
+    @pytest.mark.parametrize("wrong", ["all", [1, "2"], [True], {"1": True}, None, [0]])
+    def test_what_is_no_list_of_ids(self, root, wrong):
+        view = film(1)
+        arrays = {name: array for name, array in view.arrays.items() if name != "scene_flow_forward"}
+        write(
+            root, dataclasses.replace(view, arrays=arrays, metadata=view.metadata | {"flow_forward_static": wrong}), 1
+        )
+        (problem,) = check(root)
+        assert (problem.law, problem.path.name) == ("readable", view_file(1))
+        assert problem.message.startswith("metadata.json: flow_forward_static")
+        assert "should be" in problem.message
+
+
+def test_scene_flow_on_what_stands_still(root):
+    """Moved by it and led there by its flow: each fits the other, and neither what the view lists."""
+    here, there = synthetic.viewpoint(1), synthetic.viewpoint(5)
+    u, v = float(ON_BOX[1]), float(ON_BOX[0])
+    depth = synthetic.cast(here, np.array([[u]]), np.array([[v]]))["depth"]
+    point = here.unproject(np.array([[u, v]]), depth[0])[0] + [0.25, -0.125, 0.5]
+    view = film(1)
+    put(ON_BOX, (there.project(point) - [u, v]).astype(np.float32))(view.arrays["flow_forward"])
+    put(ON_BOX, (0.25, -0.125, 0.5))(view.arrays["scene_flow_forward"])
+    for static, problems in (([], set()), ([int(view.arrays["instance"][ON_BOX])], {"static"})):
+        write(root, dataclasses.replace(view, metadata=view.metadata | {"flow_forward_static": static}), 1)
+        assert {problem.law for problem in check(root)} == problems
+
+
+def test_boxes_of_what_stands_still(root):
+    for shift in (0.0, 1e-6):
+        for frame in FRAMES:
+            view, box = film(frame), np.eye(4)
+            box[0, 3] = shift * frame
+            told = Box3d(box, np.full(3, 99.0), np.eye(4))
+            rows = tuple(dataclasses.replace(row, box3d=told) for row in view.instances)
+            metadata = view.metadata | {"flow_forward_static": [1, 2]}
+            write(root, dataclasses.replace(view, instances=rows, metadata=metadata), frame)
+        (*problems,) = check(root)
+        assert {problem.law for problem in problems} == ({"static"} if shift else set())
+    assert problems[0].message == "flow_forward_static holds 1, 2 whose 3D boxes differ in the other view"
+
+
+class TestCamerasWithoutViews:
+    """The first view's backward flow leads to a frame of which there is no view: the view says where the camera is."""
+
+    AWAY = -3
+
+    def stated(self, viewpoint):
+        lens = viewpoint.lens
+        return {name: getattr(lens, name) for name in ("width", "height", "fx", "fy", "cx", "cy")} | {
+            "world_from_camera": viewpoint.world_from_camera.tolist()
+        }
+
+    def problems(self, root, camera, *, way="flow_backward", **changes):
+        """Laws that the first view breaks where its metadata has this camera."""
+        view = film(1)
+        arrays = {name: changes.get(name, np.copy)(array) for name, array in view.arrays.items()}
+        static = [row.id for row in view.instances]
+        metadata = view.metadata | {f"{way}_static": static, f"{way}_camera": camera}
+        write(root, dataclasses.replace(view, arrays=arrays, metadata=metadata), 1)
+        return [(problem.law, problem.message) for problem in check(root)]
+
+    def test_flow_to_there_is_held_to_it(self, root):
+        camera = self.stated(synthetic.viewpoint(self.AWAY))
+        assert self.problems(root, camera) == []
+        assert self.problems(root, None) == []
+        for place in (ON_BOX, ON_NOTHING):
+            wrong = {"flow_backward": add((*place, 0), 1e-4)}
+            assert self.problems(root, None, **wrong) == []  # nothing to hold it to
+            ((law, message),) = self.problems(root, camera, **wrong)
+            assert law == "motion"
+            assert message.startswith("flow_backward is not where the other view's camera sees the point at 1 pixels")
+
+    def test_a_wrong_camera_is_found_by_the_flow(self, root):
+        camera = self.stated(synthetic.viewpoint(self.AWAY + 1))
+        assert {law for law, _ in self.problems(root, camera)} == {"motion"}
+
+    def test_a_camera_that_is_not_that_of_the_view_there(self, root):
+        camera = self.stated(synthetic.viewpoint(5)) | {"fx": 46.0000001}
+        assert self.problems(root, self.stated(synthetic.viewpoint(5)), way="flow_forward") == []
+        assert self.problems(root, camera, way="flow_forward") == [
+            ("camera", "flow_forward_camera is not the camera of the view at frame 5")
+        ]
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"fx": -1.0}, "flow_backward_camera.fx: should be greater than 0, got -1.0"),
+            ({"width": 2.5}, "flow_backward_camera.width: should be a valid integer, got 2.5"),
+            ({"zoom": 1}, "flow_backward_camera.zoom: unknown key"),
+            ({"world_from_camera": [[1, 0, 0, 0]] * 4}, "flow_backward_camera: pose is not a rigid transform"),
+            ({"world_from_camera": [[1, 0, 0]] * 4}, "flow_backward_camera.world_from_camera[0][3]: missing"),
+        ],
+    )
+    def test_what_is_no_camera(self, root, change, message):
+        ((law, found),) = self.problems(root, self.stated(synthetic.viewpoint(self.AWAY)) | change)
+        assert law == "readable"
+        assert found.startswith(f"metadata.json: {message}")

@@ -20,8 +20,9 @@ pytest.importorskip("embreex", reason="needs the render environment (make test)"
 from see_through import EXTENSIONS, INTERPOLATIONS, constant, cut_out, evaluated, points, textured
 from solids import EVERYTHING, flat_mesh, pinhole, see, snapshot, viewpoint, world_corners
 
+from pixeltruth.geometry import geometry_maps
 from pixeltruth.opacity import opacity_tables
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.raycast import Caster
 
 pytestmark = pytest.mark.blender
 
@@ -251,9 +252,9 @@ def test_textures_are_not_copied():
 def test_threads_share_a_caster():
     scene = replace(layers(4), opacity_of_material={k: cut_out(LEAF) for k in range(1, 5)})
     caster = Caster(scene)
-    expected = render_geometry(caster, CAMERA, EVERYTHING)
+    expected = geometry_maps(caster.seen_from(CAMERA), EVERYTHING)
     with ThreadPoolExecutor(4) as pool:
-        for maps in pool.map(lambda _: render_geometry(caster, CAMERA, EVERYTHING), range(24)):
+        for maps in pool.map(lambda _: geometry_maps(caster.seen_from(CAMERA), EVERYTHING), range(24)):
             for name in EVERYTHING:
                 np.testing.assert_array_equal(maps[name], expected[name])
 

@@ -15,8 +15,9 @@ pytest.importorskip("embreex", reason="needs the render environment (make test)"
 
 from solids import EVERYTHING, assert_true, flat_mesh, see, snapshot, truth, viewpoint
 
-from pixeltruth import raycast
-from pixeltruth.raycast import Caster, antialiased
+from pixeltruth import geometry
+from pixeltruth.geometry import antialiased, geometry_maps
+from pixeltruth.raycast import Caster
 
 pytestmark = pytest.mark.blender
 
@@ -154,7 +155,7 @@ def test_antialiased_maps_are_means_over_the_rays_that_hit(subsamples, monkeypat
         total = pooled(np.where(expected.label > 0, values, 0))
         np.testing.assert_allclose(maps[name][hits > 0], (total / np.maximum(hits, 1))[hits > 0], rtol=2e-7)
         assert np.isinf(maps[name][hits == 0]).all()
-    monkeypatch.setattr(raycast, "_BAND_RAYS", 100)  # a few rows at a time
+    monkeypatch.setattr(geometry, "_BAND_RAYS", 100)  # a few rows at a time
     for name, array in antialiased(seen, subsamples).items():
         np.testing.assert_array_equal(array, maps[name])
 
@@ -181,7 +182,7 @@ def test_the_caster_serves_cameras_all_over_the_scene():
     for number, origin in enumerate((np.zeros(3), far), 1):
         camera = viewpoint(pose=oracle.placement(origin + random.uniform(-0.3, 0.3, 3), (0.01, 0.02, 0.03)))
         expected, clear = truth(scene, camera)
-        maps = raycast.render_geometry(caster, camera, EVERYTHING)
+        maps = geometry_maps(caster.seen_from(camera), EVERYTHING)
         np.testing.assert_array_equal(maps["instance"][clear], expected.label[clear])
         assert set(np.unique(maps["instance"])) == {0, number}
         hit = clear & (expected.label > 0)

@@ -67,9 +67,11 @@ def joints_of(points: list[list[float]], flip: tuple[int, ...] = (0, 2, 1), size
 def test_mirroring_swaps_left_and_right() -> None:
     joints = joints_of([[1, 2, 2], [10, 20, 1], [30, 40, 2]])
     np.testing.assert_allclose(functional.horizontal_flip(joints)[0], [[80, 2, 2], [51, 40, 2], [71, 20, 1]])
-    np.testing.assert_allclose(functional.vertical_flip(joints)[0], [[1, 58, 2], [10, 40, 1], [30, 20, 2]])
-    twice = functional.horizontal_flip(functional.horizontal_flip(joints))
-    np.testing.assert_array_equal(twice, joints)
+    np.testing.assert_allclose(functional.vertical_flip(joints)[0], [[1, 58, 2], [30, 20, 2], [10, 40, 1]])
+    for flip in (functional.horizontal_flip, functional.vertical_flip):
+        np.testing.assert_array_equal(flip(flip(joints)), joints)
+    turned = functional.rotate(functional.horizontal_flip(joints), 180)  # the same picture as upside down
+    np.testing.assert_allclose(functional.vertical_flip(joints), turned, atol=1e-4)
 
 
 MOVES = {

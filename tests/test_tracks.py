@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,14 +72,35 @@ def test_a_track_is_a_block_of_rows_and_lightings_count_once(tmp_path: Path, pan
     assert part.frame.unique().tolist() == [5]
 
 
+def test_without_a_map_of_ids_no_area_is_known(tmp_path: Path, pandas: object) -> None:
+    root = synthetic.write_dataset(tmp_path / "boxes", frames=(1,), lighting=())
+    view = synthetic.view(lighting=())
+    blind = replace(view, arrays={"depth": view.arrays["depth"]}, instances=())
+    native.write_view(root / "scene_00001" / "camera_1" / "view_000001.h5", blind)
+    table = load(root).tracks()
+    assert table.id.tolist() == [1, 2, 7]
+    assert table.area.isna().all()
+
+
+def test_scenes_of_one_name_stay_apart(tmp_path: Path, pandas: object) -> None:
+    root = synthetic.write_dataset(tmp_path / "boxes", scenes=12, cameras=1, lighting=())
+    table = load(root).tracks()
+    assert table.scene.nunique() == 1
+    assert table.path.tolist() == [
+        f"scene_{scene:05d}/camera_1/view_{frame:06d}.h5"
+        for scene in range(1, 13)
+        for _ in range(3)
+        for frame in (1, 5)
+    ]
+    assert table.groupby("path").id.apply(list).tolist() == [[1, 2, 7]] * 24
+
+
 def test_nothing_at_all_has_the_columns_still(labelled: Dataset, pandas: object) -> None:
     empty = labelled.filter(lambda _: False).tracks()
     assert (len(empty), list(empty.columns)) == (0, list(COLUMNS))
 
 
 def test_keys_that_are_called_like_a_column(tmp_path: Path, pandas: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
     rows = tuple(replace(row, values={"qw": row.id}) for row in synthetic.view().instances)
     monkeypatch.setattr(native.ViewFile, "instances", rows)
     table = load(synthetic.write_dataset(tmp_path / "boxes", frames=(1,), lighting=())).tracks()
@@ -118,8 +140,6 @@ def test_parquet_that_cannot_hold_a_key_says_which(tmp_path: Path, pandas: objec
     pytest.importorskip("pyarrow", reason="the `table` extra")
     root = synthetic.write_dataset(tmp_path / "boxes", frames=(1,), lighting=())
     path = root / "scene_00001" / "camera_1" / "view_000001.h5"
-    from dataclasses import replace
-
     view = synthetic.view(lighting=())
     values = [{"mixed": 1}, {"mixed": "one"}, {"mixed": [2]}]
     rows = tuple(replace(row, values=value) for row, value in zip(view.instances, values, strict=True))

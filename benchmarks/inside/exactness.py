@@ -14,11 +14,12 @@ import OpenEXR
 from benchmarks.inputs import ROOT, seed_folder
 from benchmarks.inside import answer
 from pixeltruth.blender.plan import PlannedView
+from pixeltruth.geometry import geometry_maps
 from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.job import Job
 from pixeltruth.lights import Light
 from pixeltruth.poses import read_cameras
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.raycast import Caster
 
 sys.path.insert(0, str(ROOT / "tests"))
 import oracle
@@ -82,7 +83,7 @@ def _seed(data: Path, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str
     stage = staged(job)
     caster = Caster(stage.inventory.snapshot)
     seen = [
-        _Seen(number, planned, render_geometry(caster, planned.viewpoint, job.outputs))
+        _Seen(number, planned, geometry_maps(caster.seen_from(planned.viewpoint), job.outputs))
         for number, planned in enumerate(stage.views, 1)
     ]
     expected = json.loads((data / "expected.json").read_text(encoding="utf-8"))

@@ -122,7 +122,7 @@ def render(
         setup: Your own Python file; its function `setup(scene)` is called on the opened scene, in Blender's process,
             which on Linux can write into the output folder only.
         outputs: Maps to write, `a,b,c`; `default` stands for the default ones. `amodal` adds to the instance table
-            what lies behind others.
+            what lies behind others, `box3d` 3D boxes and poses.
         rgb: `--no-rgb` renders no light at all.
         quality: How much light is sampled; `standard` by default.
         samples: Samples per pixel instead of the quality's.
@@ -198,6 +198,7 @@ def facts(summary: "Summary") -> dict[str, str]:
     """What `info` prints, line by line."""
     resolutions = ", ".join(f"{width}x{height}" for width, height in summary.resolutions)
     categories = ", ".join(f"{value} ({count})" for value, count in summary.categories.items())
+    keypoints = ", ".join(f"{name or 'no skeleton'} ({count})" for name, count in summary.keypoints.items())
     lines = {
         "dataset": ", ".join(map(str, summary.paths)),
         "layout": "" if summary.layouts == ("native",) else ", ".join(summary.layouts),
@@ -207,9 +208,11 @@ def facts(summary: "Summary") -> dict[str, str]:
         "datapoints": str(summary.datapoints),
         "missing": f"{len(summary.missing)}; the same render again makes them" if summary.missing else "",
         "maps": ", ".join(row.name for row in summary.modalities),
+        "columns": ", ".join(summary.columns),
         "lighting": ", ".join(summary.lighting),
         "instances": str(summary.instances) if summary.generator else "",
         "categories": categories,
+        "keypoints": keypoints,
         "materials": str(summary.materials) if summary.generator else "",
         "size": f"{summary.bytes / 1e6:.1f} MB" + (f" ({summary.codec})" if summary.codec else ""),
         "seed": "" if summary.root_seed is None else str(summary.root_seed),

@@ -1,4 +1,4 @@
-"""Which copy of one time is which of another, and whether the vertices of both answer one another."""
+"""Which copy of one time is which of another, whether their vertices answer one another, and what stands still."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,10 +66,35 @@ def _by_key(copies: Called) -> Mapping[Key, Sequence[tuple[int, Mesh]]]:
 
 
 def _same_topology(mesh: Mesh, other: Mesh) -> bool:
-    if mesh is other or mesh.triangles is other.triangles:
-        return True
     if len(mesh.vertices) != len(other.vertices):
         return False
-    if mesh.topology and other.topology:
-        return mesh.topology == other.topology
-    return np.array_equal(mesh.triangles, other.triangles)
+    if mesh.topology and mesh.topology == other.topology:
+        return True
+    return mesh.triangles is other.triangles or np.array_equal(mesh.triangles, other.triangles)
+
+
+def static_instances(here: Snapshot, there: Snapshot, copies: Correspondence) -> frozenset[int]:
+    """Ids of the instances that stand still: each of their copies has the same placement and vertices, to the last bit.
+
+    Args:
+        here: The scene at one time.
+        there: At another.
+        copies: What becomes of the copies of the first.
+
+    Returns:
+        An instance of which one copy moves, deforms or cannot be followed is not among them.
+    """
+    still, number = copies.fate == Fate.FOLLOWED, copies.there
+    which = np.flatnonzero(still)
+    still[which] = (here.world_from_object[which] == there.world_from_object[number[which]]).all(axis=(1, 2))
+    which = np.flatnonzero(still)
+    pairs = np.stack([here.mesh_of_copy[which], there.mesh_of_copy[number[which]]], axis=1)
+    distinct, place = np.unique(pairs, axis=0, return_inverse=True)
+    same = [_same_vertices(here.meshes[mine], there.meshes[its]) for mine, its in distinct.tolist()]
+    still[which] = np.array(same, dtype=bool)[place.reshape(-1)]
+    ids = here.instance_of_copy
+    return frozenset(ids.tolist()) - {0, *ids[~still].tolist()}
+
+
+def _same_vertices(mesh: Mesh, other: Mesh) -> bool:
+    return mesh.vertices is other.vertices or np.array_equal(mesh.vertices, other.vertices)

@@ -139,7 +139,7 @@ class Datapoint:
 
     @property
     def instances(self) -> InstanceTable:
-        """The table of visible instances; ``dp.instance`` is the map of their ids."""
+        """The table of instances, hidden ones too where the job asks for them; ``dp.instance`` is the map of ids."""
         return InstanceTable(self._reader.instances())
 
     @property

@@ -272,9 +272,9 @@ class Dataset(_Joined):
 
         Args:
             rows: ``"datapoints"``: scene, camera, frame, lighting, path and all metadata, nested ones with dots.
-                ``"instances"``: one row for each visible instance: id, name, area, x, y, width, height, materials, and
-                the job's keys. ``"keypoints"``: one for each keypoint: group, instance, keypoint, u, v, flag, visible,
-                x, y, z. In all, the index ``datapoint`` is the position: ``dataset[i]``.
+                ``"instances"``: one row for each in their tables: id, name, area, x, y, width, height, materials, what
+                `amodal` says, the job's keys. ``"keypoints"``: one for each: group, instance, keypoint, u, v, flag,
+                visible, x, y, z. In all, the index ``datapoint`` is the position: ``dataset[i]``.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -287,10 +287,10 @@ class Dataset(_Joined):
     def tracks(self) -> Any:
         """Every instance at every frame before every camera, as a pandas DataFrame; needs the `table` extra.
 
-        Sorted by scene, camera, id and frame. An instance that is in the scene but not in the view's table has area 0;
+        Camera by camera, of each the instances by id. One that is in the scene but not in the view's table has area 0;
         what is not known is missing. Columns: scene, camera, frame, id, name, the job's keys, area, x, y, width, height
         (visible box); of `amodal` its facts, amodal_x to amodal_height; of `box3d` center_x to size_z in metres, qw to
-        qz (rotation of world_from_box), world_from_object (16 numbers, row by row).
+        qz (rotation of world_from_box), world_from_object (16 numbers, row by row); path (of the view).
 
         Raises:
             MissingExtraError: pandas is not installed.

@@ -78,7 +78,8 @@ def iou(a: Shaped[np.ndarray, "..."], b: Shaped[np.ndarray, "..."]) -> Float64[n
         From 0 (apart, or nothing in both) to 1 (the same), float64; () for two boxes or two masks.
 
     Raises:
-        ValueError: One is no box and no mask, a box and a mask are compared, or a box has a negative or no size.
+        ValueError: One is no box and no mask, a box and a mask are compared, or a box has a negative size or a number
+            that is not finite.
     """
     a, b = np.asarray(a), np.asarray(b)
     if (a.dtype == np.bool_) != (b.dtype == np.bool_):
@@ -97,8 +98,8 @@ def _iou_of_boxes(a: Shaped[np.ndarray, "..."], b: Shaped[np.ndarray, "..."]) ->
     for boxes in (a, b):
         if boxes.ndim < 1 or boxes.shape[-1] != 4 or boxes.dtype.kind not in "iuf":
             raise ValueError(f"{boxes.dtype} of shape {boxes.shape} is no box [x, y, width, height]")
-        if not (np.asarray(boxes[..., 2:]) >= 0).all():
-            raise ValueError("a box has a side that is not 0 or more")
+        if not (np.isfinite(boxes).all() and (boxes[..., 2:] >= 0).all()):
+            raise ValueError("a box has a side that is not 0 or more, or a number that is not finite")
     a, b = a.astype(np.float64), b.astype(np.float64)
     first = np.maximum(a[..., :2], b[..., :2])
     last = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from pixeltruth.camera import Viewpoint
-from pixeltruth.laws import FLOAT64_NOISE, HALF_ULP, Evidence, Law, Neighbour, pixels
+from pixeltruth.formats.native.flow_facts import fact_key
+from pixeltruth.laws import FLOAT64_NOISE, HALF_ULP, Evidence, Law, Neighbour, listed_ids, pixels
 from pixeltruth.modalities import FLOWS
 
 STILL = 1e-9
@@ -39,8 +40,9 @@ def flow_is_finite_and_valid_inside(view: Evidence) -> Iterator[str]:
 
 
 def flow_is_the_point_through_the_other_camera(view: Evidence) -> Iterator[str]:
-    """Flow = what the other view's K and pose make of the point, moved by its scene flow; background only turns.
+    """Flow = what the other view's K and pose make of the point: moved by its scene flow, or standing still.
 
+    It holds where there is a map of scene flow, on instances that stand still, and on the background, which only turns.
     Depth and scene flow being rounded, the point is known within ``2**-24 * (depth * |ray| + |scene flow|)``; the bound
     is what that is in pixels, and ``2**-24 * |flow|``.
     """
@@ -49,15 +51,55 @@ def flow_is_the_point_through_the_other_camera(view: Evidence) -> Iterator[str]:
         if names.flow not in view.maps:
             continue
         hit = next(iter(view.hits.values()))
-        known = ~hit
+        known, drift = _drift(view, way)
         moved, slack = view.rays @ _turn(view.viewpoint, other.viewpoint).T, np.full(hit.shape, FLOAT64_NOISE)
-        if names.scene_flow in view.maps and {"depth", "distance"} & view.maps.keys():
-            drift = view.maps[names.scene_flow].astype(np.float64)
-            known |= np.isfinite(drift).all(axis=-1)
+        if known.any():
             there, error = _moved(view, other, drift)
             moved, slack = np.where(hit[..., None], there, moved), np.where(hit, error, slack)
-        wrong = known & _differs(view, (moved, slack), other, name=names.flow)
+        wrong = (known | ~hit) & _differs(view, (moved, slack), other, name=names.flow)
         yield from pixels(wrong, f"{names.flow} is not where the other view's camera sees the point")
+
+
+def _drift(view: Evidence, way: str) -> tuple[Bool[np.ndarray, "h w"], Points]:
+    """Where it is known how far surfaces move in the world, and how far."""
+    known, drift = _stands_still(view, way), np.zeros(view.rays.shape)
+    if FLOWS[way].scene_flow in view.maps:
+        drift = view.maps[FLOWS[way].scene_flow].astype(np.float64)
+        known = np.isfinite(drift).all(axis=-1)
+    return known & bool({"depth", "distance"} & view.maps.keys()), drift
+
+
+def _stands_still(view: Evidence, way: str) -> Bool[np.ndarray, "h w"]:
+    """Pixels of the instances that are listed as standing still."""
+    if "instance" not in view.maps:
+        return np.zeros(view.rays.shape[:2], dtype=bool)
+    static = view.flow[way].static if way in view.flow else ()
+    return np.isin(view.maps["instance"], np.array(static, dtype=np.int64))
+
+
+def what_stands_still_does_not_move(view: Evidence) -> Iterator[str]:
+    """An instance that is listed as standing still is in the table, has scene flow 0, and one box in both views."""
+    listed = {row.id: row.box3d for row in view.table}
+    for way, facts in view.flow.items():
+        ids, key = facts.static, fact_key(way, "static")
+        yield from listed_ids(f"{key} holds", sorted(set(ids) - listed.keys()), "that the table lacks")
+        name = FLOWS[way].scene_flow
+        if name in view.maps:
+            moves = _stands_still(view, way) & (view.maps[name] != 0).any(axis=-1)
+            yield from pixels(moves, f"{name} is not 0 on an instance that {key} lists")
+        boxes = {row.id: row.box3d for row in view.others[way].table} if way in view.others else {}
+        apart = [id_ for id_ in ids if boxes.get(id_) and listed.get(id_) and boxes[id_] != listed[id_]]
+        yield from listed_ids(f"{key} holds", sorted(set(apart)), "whose 3D boxes differ in the other view")
+
+
+def the_camera_there_is_that_of_its_view(view: Evidence) -> Iterator[str]:
+    """What a view says of the camera at another frame is what the view at that frame says of itself."""
+    for way, facts in view.flow.items():
+        stated, found = facts.viewpoint, view.others[way].viewpoint if way in view.others else None
+        if stated is None or found is None:
+            continue
+        if stated.lens != found.lens or not np.array_equal(stated.world_from_camera, found.world_from_camera):
+            yield f"{fact_key(way, 'camera')} is not the camera of the view at frame {facts.frame}"
 
 
 def _moved(view: Evidence, other: Neighbour, drift: Points) -> tuple[Points, Float64[np.ndarray, "h w"]]:
@@ -147,4 +189,6 @@ FLOW_LAWS: tuple[Law, ...] = (
     Law("flow", flow_is_finite_and_valid_inside, (_ANY_FLOW,)),
     Law("motion", flow_is_the_point_through_the_other_camera, (_ANY_FLOW, ("instance", "depth", "distance"))),
     Law("landing", flow_lands_on_the_same_instance, (_ANY_FLOW, "instance")),
+    Law("static", what_stands_still_does_not_move),
+    Law("camera", the_camera_there_is_that_of_its_view),
 )

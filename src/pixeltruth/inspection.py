@@ -13,6 +13,7 @@ from pixeltruth.dataset import load
 from pixeltruth.errors import FormatError
 from pixeltruth.flow_laws import FLOW_LAWS
 from pixeltruth.formats.native import Element, ViewFile
+from pixeltruth.formats.native.flow_facts import FlowFacts, flow_facts
 from pixeltruth.formats.native.index import open_scene, scene_folders
 from pixeltruth.formats.native.layout import light_map, split
 from pixeltruth.formats.reading import CameraIndex
@@ -20,7 +21,7 @@ from pixeltruth.instance_laws import INSTANCE_LAWS
 from pixeltruth.keypoint_laws import KEYPOINT_LAWS
 from pixeltruth.laws import LAWS, Evidence, Neighbour
 from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
-from pixeltruth.modalities import FRAME_OF, TABLE, Modality
+from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.problem import Problem
 from pixeltruth.remote import as_path
 from pixeltruth.skeleton import Skeletons
@@ -98,16 +99,20 @@ def _check_camera(camera: CameraIndex, scene: SceneManifest, rows: Mapping[str, 
         yield from _check_view(ViewFile(camera.path / view_file(frame)), scene, rows, camera=camera)
 
 
-def _others(file: ViewFile, camera: CameraIndex) -> dict[str, Neighbour]:
-    """The views of the same camera that a view's flow leads to; one that cannot be read is a problem of its own."""
-    frames = {way: file.metadata.get(key) for way, key in FRAME_OF.items()}
+def _others(flow: Mapping[str, FlowFacts], camera: CameraIndex) -> dict[str, Neighbour]:
+    """What a view's flow leads to: views of the same camera, or the cameras that it states where there is no view.
+
+    A view that cannot be read is a problem of its own.
+    """
     found = {}
-    for way, frame in frames.items():
-        if frame in camera.frames:
-            other = ViewFile(camera.path / view_file(frame))
+    for way, facts in flow.items():
+        if facts.viewpoint is not None:
+            found[way] = Neighbour(facts.viewpoint, None)
+        if facts.frame in camera.frames:
+            other = ViewFile(camera.path / view_file(facts.frame))
             with suppress(FormatError):
                 ids = other.read("instance") if "instance" in other.names else None
-                found[way] = Neighbour(other.viewpoint, ids)
+                found[way] = Neighbour(other.viewpoint, ids, other.instances)
     return found
 
 
@@ -122,13 +127,15 @@ def _check_view(
                 yield Problem(file.path, "modalities", difference)
             elif split(name)[0] is None:
                 maps[name] = file.read(name)
+        flow = flow_facts(file.path, file.metadata)
         view = Evidence(
             file.viewpoint,
             maps,
             rows,
             table=file.instances,
             scene=scene,
-            others=_others(file, camera),
+            flow=flow,
+            others=_others(flow, camera),
             amodal=file.amodal_crops(),
             keypoints=file.keypoints,
         )

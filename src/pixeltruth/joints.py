@@ -37,16 +37,15 @@ class Joints(tv_tensors.TVTensor):
         return joints
 
 
-def _mirrored(joints: Joints) -> Joints:
-    points = joints.as_subclass(torch.Tensor)[:, list(joints.flip)].clone()
-    points[..., 0] = joints.canvas_size[1] - points[..., 0]
-    return Joints.of(points, joints.canvas_size, joints.flip)
+def _mirroring(axis: int) -> Callable[[Joints], Joints]:
+    """Either way of mirroring makes a left wrist a right one: they differ by half a turn."""
 
+    def kernel(joints: Joints) -> Joints:
+        points = joints.as_subclass(torch.Tensor)[:, list(joints.flip)].clone()
+        points[..., axis] = joints.canvas_size[1 - axis] - points[..., axis]
+        return Joints.of(points, joints.canvas_size, joints.flip)
 
-def _upside_down(joints: Joints) -> Joints:
-    points = joints.as_subclass(torch.Tensor).clone()
-    points[..., 1] = joints.canvas_size[0] - points[..., 1]
-    return Joints.of(points, joints.canvas_size, joints.flip)
+    return kernel
 
 
 def _moving(name: str) -> Callable[..., Joints]:
@@ -75,8 +74,8 @@ def _refusing(name: str) -> Callable[..., Joints]:
     return kernel
 
 
-functional.register_kernel(functional.horizontal_flip, Joints)(_mirrored)
-functional.register_kernel(functional.vertical_flip, Joints)(_upside_down)
+functional.register_kernel(functional.horizontal_flip, Joints)(_mirroring(0))
+functional.register_kernel(functional.vertical_flip, Joints)(_mirroring(1))
 functional.register_kernel(functional.rotate, Joints)(_rotated)
 for _name in MOVED:
     functional.register_kernel(getattr(functional, _name), Joints)(_moving(_name))

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float64
 
 from pixeltruth.camera import Viewpoint
 from pixeltruth.derive import Extents, instance_extents
+from pixeltruth.formats.native.flow_facts import FlowFacts
 from pixeltruth.lazy import once
 from pixeltruth.manifest import SceneManifest
 from pixeltruth.modalities import TABLE, Modality
@@ -33,10 +34,17 @@ Mask = Bool[np.ndarray, "h w"]
 
 @dataclass(frozen=True)
 class Neighbour:
-    """What is known about the view that a flow leads to: lens, pose and `instance` map, None where it has none."""
+    """What is known about the view that a flow leads to.
+
+    Attributes:
+        viewpoint: Lens and pose.
+        instance: Its `instance` map, None where it has none or is not in the dataset.
+        table: Its instance table, empty where it is not in the dataset.
+    """
 
     viewpoint: Viewpoint
     instance: np.ndarray | None
+    table: tuple[InstanceRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,8 @@ class Evidence:
         rows: Their rows.
         table: The view's instance table.
         scene: `scene.json`.
-        others: The views that its flow leads to, by direction, of those that are in the dataset.
+        flow: What it says of the times to which its flow leads, by direction.
+        others: What is known of the views there, by direction.
         amodal: The amodal masks of the table's instances, cropped to their boxes, by id.
         keypoints: The view's keypoints, None where it has no table of them.
     """
@@ -59,6 +68,7 @@ class Evidence:
     rows: Mapping[str, Modality]
     table: tuple[InstanceRow, ...]
     scene: SceneManifest
+    flow: Mapping[str, FlowFacts] = field(default_factory=dict)
     others: Mapping[str, Neighbour] = field(default_factory=dict)
     amodal: Mapping[int, Mask] = field(default_factory=dict)
     keypoints: tuple[Keypoints, ...] | None = None

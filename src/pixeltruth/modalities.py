@@ -130,9 +130,6 @@ class FlowNames:
 FLOWS = {way: FlowNames(f"flow_{way}", f"flow_{way}_valid", f"scene_flow_{way}") for way in DIRECTIONS}
 """The maps of each direction."""
 
-FRAME_OF = {way: f"flow_{way}_frame" for way in DIRECTIONS}
-"""What a view's metadata calls the frame to which each leads."""
-
 
 def segment_map(key: str, values: Iterable[bool | int | float]) -> Modality:
     """The row of a `map_by` key: its dtype holds every value exactly.

@@ -1,35 +1,16 @@
 """Where keypoints land in a picture, and whether they are seen: one exact ray to each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from pixeltruth.raycast import Seen
-from pixeltruth.view import ABSENT, HIDDEN, VISIBLE, Keypoints
+from pixeltruth.view import ABSENT, HIDDEN, VISIBLE, Keypoints, Markers
 
 RESOLUTION = 2.0**-22
 """A surface this close to a keypoint, relative to how far both lie from world origin and camera, does not hide it:
 Blender places both in float32."""
-
-
-@dataclass(frozen=True, eq=False)
-class Markers:
-    """The keypoints of one instance in the world.
-
-    Attributes:
-        instance, name, skeleton, names: As of `Keypoints`.
-        position: World, metres; NaN where a point is not there.
-        radius: Surfaces of the instance within this distance of a point do not hide it, metres.
-    """
-
-    instance: int
-    name: str
-    skeleton: str | None
-    names: tuple[str, ...]
-    position: Float64[np.ndarray, "n 3"]
-    radius: Float64[np.ndarray, " n"]
 
 
 def sight(seen: Seen, groups: Sequence[Markers]) -> tuple[Keypoints, ...]:
@@ -57,10 +38,7 @@ def _sighted(seen: Seen, group: Markers) -> Keypoints:
     flag = np.full(len(points), ABSENT, dtype=np.uint8)
     visible = _visible(seen, group, points=points, which=np.flatnonzero(inside))
     flag[inside] = np.where(visible, VISIBLE, HIDDEN)
-    return Keypoints(
-        group.instance, group.name, group.skeleton, group.names, uv=uv, position=group.position, flag=flag,
-        radius=group.radius,
-    )  # fmt: skip
+    return Keypoints(**vars(group), uv=uv, flag=flag)
 
 
 def _in_picture(

@@ -1,16 +1,16 @@
 """What is in a dataset, in numbers: `pixeltruth info`."""
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixeltruth.categories import CATEGORY_KEYS
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset
 from pixeltruth.errors import NoViewpointError
-from pixeltruth.manifest import InstanceEntry, ReportEntry
-from pixeltruth.modalities import Modality
+from pixeltruth.manifest import DatasetManifest, InstanceEntry, ReportEntry
+from pixeltruth.modalities import COLUMNS, Modality
 from pixeltruth.remote import tree_size
 
 
@@ -34,6 +34,8 @@ class Summary:
         generator, blender: The programs that wrote it, with their versions; empty where the layout does not say.
         root_seed: The seed that every other seed derives from; None where it is not one.
         layouts: The layouts of its folders.
+        columns: What its jobs asked the instance tables to say beside what is visible: `amodal`, `box3d`.
+        keypoints: How many instances have keypoints of each skeleton; under "" those without a skeleton.
     """
 
     paths: tuple[Path, ...]
@@ -55,6 +57,8 @@ class Summary:
     blender: str
     root_seed: int | None
     layouts: tuple[str, ...] = ("native",)
+    columns: tuple[str, ...] = ()
+    keypoints: Mapping[str, int] = field(default_factory=dict)
 
 
 def summarise(dataset: Dataset) -> Summary:
@@ -91,7 +95,15 @@ def summarise(dataset: Dataset) -> Summary:
         blender=_told({manifest.blender for manifest in manifests}),
         root_seed=seeds.pop() if len(seeds) == 1 else None,
         layouts=tuple(dict.fromkeys(folder.layout for folder in dataset.folders)),
+        columns=_columns(manifests),
+        keypoints=dict(sorted(Counter(entry.skeleton or "" for entry in instances if entry.keypoints).items())),
     )
+
+
+def _columns(manifests: Iterable[DatasetManifest]) -> tuple[str, ...]:
+    outputs = [job.get("outputs") for manifest in manifests for job in manifest.jobs]
+    asked = {name for listed in outputs if isinstance(listed, list) for name in listed if isinstance(name, str)}
+    return tuple(name for name in COLUMNS if name in asked)
 
 
 def _told(facts: Iterable[str]) -> str:

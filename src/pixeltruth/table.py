@@ -1,4 +1,4 @@
-"""`Dataset.table()`: what is known of each datapoint, of each visible instance, or of each keypoint, as pandas."""
+"""`Dataset.table()`: what is known of each datapoint, of each instance in its table, or of each keypoint, as pandas."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,19 @@ _AMODAL = tuple(f"amodal_{side}" for side in _SIDES)
 _FACTS = tuple(field.name for field in fields(Amodal) if field.name != "amodal_box")
 _CENTRE, _SIZE, _TURN = ("center_x", "center_y", "center_z"), ("size_x", "size_y", "size_z"), ("qw", "qx", "qy", "qz")
 _WHERE = ("scene", "camera", "frame", "id", "name")
-COLUMNS = (*_WHERE, "area", *_SIDES, *_FACTS[:1], *_AMODAL, *_FACTS[1:], *_CENTRE, *_SIZE, *_TURN, "world_from_object")
+COLUMNS = (
+    *_WHERE,
+    "area",
+    *_SIDES,
+    *_FACTS[:1],
+    *_AMODAL,
+    *_FACTS[1:],
+    *_CENTRE,
+    *_SIZE,
+    *_TURN,
+    "world_from_object",
+    "path",
+)
 """Columns of every such table; the job's keys stand behind the name."""
 _WHOLE = ("id", "area", *_SIDES, "amodal_area", *_AMODAL, "depth_order")
 ENDINGS = (".csv", ".parquet")
@@ -36,11 +50,12 @@ def tracks(folders: Folders) -> Any:
         import pandas as pd
     except ImportError as error:
         raise MissingExtraError("pandas", "table") from error
-    found = [row for entry in _views(folders) for row in _rows(entry)]
+    found: list[dict[str, Any]] = []
+    for _, views in groupby(_views(folders), key=lambda entry: (id(entry.scene), id(entry.camera))):
+        found += sorted((row for entry in views for row in _rows(entry)), key=itemgetter("id"))
     keys = dict.fromkeys((*COLUMNS, *(key for row in found for key in row)))
     own = [key for key in keys if key not in COLUMNS]
     frame = pd.DataFrame(found, columns=[*_WHERE, *own, *COLUMNS[len(_WHERE) :]])
-    frame = frame.sort_values(["scene", "camera", "id", "frame"], kind="stable", ignore_index=True)
     return frame.astype(dict.fromkeys(_WHOLE, "Int64"))  # whole numbers stay whole where one is missing
 
 
@@ -94,12 +109,14 @@ def _views(folders: Folders) -> Iterator[Entry]:
 def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
     where = {"scene": entry.scene.name, "camera": entry.camera.name, "frame": entry.reader.frame}
     table = {row.id: row for row in entry.reader.instances()}
+    unseen = {"area": 0} if "instance" in entry.reader.rows() else {}  # without a map of ids nobody looked
+    path = entry.reader.path.relative_to(entry.folder.path).as_posix()
     known = _known(entry.scene, entry.reader)
     for id_ in sorted(known.keys() | table.keys()):
         row = table.get(id_)
         name, values = (row.name, row.values) if row is not None else known[id_]
         taken = {f"values.{key}" if key in COLUMNS else key: value for key, value in values.items()}
-        yield {**where, "id": id_, "name": name, **taken, "area": 0, **(_seen(row) if row is not None else {})}
+        yield {**where, "id": id_, "name": name, "path": path, **taken, **(_seen(row) if row is not None else unseen)}
 
 
 def _known(scene: SceneIndex, reader: Reader) -> dict[int, tuple[str, Mapping[str, Any]]]:

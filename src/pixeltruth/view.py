@@ -110,17 +110,15 @@ ABSENT, HIDDEN, VISIBLE = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
-class Keypoints:
-    """The keypoints of one instance in a view.
+class Markers:
+    """The keypoints of one instance in the world.
 
     Attributes:
         instance: Its id.
         name: Name of the object that owns the instance.
         skeleton: Name of its skeleton, whose keypoints these are in their order; None where it has none.
         names: What the points are called.
-        uv: (u, v) pixels, integers being pixel centres; NaN behind the camera and where a point is not there.
         position: World, metres; NaN where a point is not there.
-        flag: `ABSENT` (not there, or not in the picture), `HIDDEN` or `VISIBLE`.
         radius: Self-occlusion radius in metres: surfaces of the instance that close do not hide the point.
     """
 
@@ -128,10 +126,21 @@ class Keypoints:
     name: str
     skeleton: str | None
     names: tuple[str, ...]
-    uv: Float64[np.ndarray, "n 2"]
     position: Float64[np.ndarray, "n 3"]
-    flag: UInt8[np.ndarray, " n"]
     radius: Float64[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Keypoints(Markers):
+    """The keypoints of one instance in a view.
+
+    Attributes:
+        uv: (u, v) pixels, integers being pixel centres; NaN behind the camera and where a point is not there.
+        flag: `ABSENT` (not there, or not in the picture), `HIDDEN` or `VISIBLE`.
+    """
+
+    uv: Float64[np.ndarray, "n 2"]
+    flag: UInt8[np.ndarray, " n"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,12 +13,13 @@ from pixeltruth.blender.inventory import take_inventory
 from pixeltruth.blender.stage import Moment, Stage, set_stage
 from pixeltruth.check import check
 from pixeltruth.dataset import load
+from pixeltruth.geometry import geometry_maps
 from pixeltruth.intrinsics import Intrinsics
 from pixeltruth.job import Job, resolve_outputs
 from pixeltruth.manifest import DatasetManifest, write_json
 from pixeltruth.modalities import TABLE
 from pixeltruth.poses import CameraPose
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.raycast import Caster
 from pixeltruth.run.views import Place, ViewMaker
 
 
@@ -116,10 +117,8 @@ def geometry(job):
     """The stage of a job and the maps of its first view."""
     stage = staged(job)
     inventory = stage.inventory
-    maps = render_geometry(
-        Caster(inventory.snapshot), stage.views[0].viewpoint, job.outputs, segments=inventory.segments,
-        subsamples=job.subsamples,
-    )  # fmt: skip
+    seen = Caster(inventory.snapshot).seen_from(stage.views[0].viewpoint)
+    maps = geometry_maps(seen, job.outputs, segments=inventory.segments, subsamples=job.subsamples)
     return stage, maps
 
 

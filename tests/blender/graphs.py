@@ -9,7 +9,8 @@ from textures import leaf
 from blender.arrange import add_camera, add_material, set_size
 from blender.build import add_mesh, job_for, save, staged
 from blender.passes import passes
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.geometry import geometry_maps
+from pixeltruth.raycast import Caster
 
 CORNERS = np.array([[-1.5, 0, -1], [1.5, 0, -1], [1.5, 0, 1], [-1.5, 0, 1]])
 UV = np.array([[-0.7, -0.3], [1.9, -0.3], [1.9, 1.4], [-0.7, 1.4]])
@@ -112,7 +113,7 @@ def assert_as_cycles(stage, folder, *, sure=True):
     explained, ours = np.broadcast_to(~np.asarray(sure), theirs.shape).copy(), theirs
     for du, dv in ((x, y) for x in (0.006, -0.006, 0) for y in (0.006, -0.006, 0)):  # the centre comes last
         aside = replace(view.viewpoint, lens=replace(lens, cx=lens.cx + du, cy=lens.cy + dv))
-        ours = render_geometry(caster, aside, ["instance"])["instance"]
+        ours = geometry_maps(caster.seen_from(aside), ["instance"])["instance"]
         explained |= ours == theirs
     assert explained.all(), f"{(~explained).sum()} pixels at {np.argwhere(~explained)[:5].tolist()}"
     return ours
@@ -155,7 +156,7 @@ def named(reason):
 
 
 def assert_opaque(tmp_path, stage):
-    ids = render_geometry(Caster(stage.inventory.snapshot), stage.views[0].viewpoint, ["instance"])["instance"]
+    ids = geometry_maps(Caster(stage.inventory.snapshot).seen_from(stage.views[0].viewpoint), ["instance"])["instance"]
     np.testing.assert_array_equal(ids, look_at_opaque(tmp_path))
 
 

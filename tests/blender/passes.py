@@ -8,7 +8,8 @@ import OpenEXR
 
 from blender.build import add_box, job_for, save, staged
 from blender.versions import MATERIAL_INDEX, OBJECT_INDEX, choose_passes
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.geometry import geometry_maps
+from pixeltruth.raycast import Caster
 
 PASSES = ("use_pass_object_index", "use_pass_z", "use_pass_material_index", "use_pass_normal")
 
@@ -60,7 +61,7 @@ def assert_same_ids(stage, folder, view=None):
     maps = {}
     for du, dv in ((x, y) for x in (0.006, -0.006, 0) for y in (0.006, -0.006, 0)):  # the centre comes last
         aside = replace(view.viewpoint, lens=replace(lens, cx=lens.cx + du, cy=lens.cy + dv))
-        maps = render_geometry(caster, aside, ["instance", "depth", "normals", "material"])
+        maps = geometry_maps(caster.seen_from(aside), ["instance", "depth", "normals", "material"])
         assert maps["instance"].shape == explained.shape
         explained |= maps["instance"] == theirs["index"]
     assert explained.all(), f"{(~explained).sum()} pixels at {np.argwhere(~explained)[:5].tolist()}"

@@ -14,7 +14,8 @@ from blender.build import add_box, add_mesh, job_for, save, staged
 from pixeltruth.blender import cycles
 from pixeltruth.blender.evaluate import evaluate
 from pixeltruth.blender.versions import make_of_nodes
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.geometry import geometry_maps
+from pixeltruth.raycast import Caster
 
 pytestmark = pytest.mark.blender
 
@@ -79,7 +80,9 @@ def test_a_transparent_film_gives_alpha_on_the_labels(empty_scene, tmp_path):
     empty_scene.view_settings.view_transform = "Standard"
     glow(add_box("box", category_id=1, rotation=(0.25, 0.5, 0.125), location=(0.25, -0.5, 0)))
     stage, job, light = light_of(save(tmp_path), tmp_path, outputs="rgb,alpha,coverage")
-    maps = render_geometry(Caster(stage.inventory.snapshot), stage.views[0].viewpoint, job.outputs, subsamples=8)
+    maps = geometry_maps(
+        Caster(stage.inventory.snapshot).seen_from(stage.views[0].viewpoint), job.outputs, subsamples=8
+    )
     assert set(light) == {"rgb", "alpha"}
     # The picture's filter reaches one pixel beyond its own
     around = np.stack([np.roll(maps["coverage"], (v, u), (0, 1)) for v in (-1, 0, 1) for u in (-1, 0, 1)])

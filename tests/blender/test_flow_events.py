@@ -9,6 +9,7 @@ from blender.arrange import add_camera, add_material, add_object, add_scatter, s
 from blender.build import add_box, add_mesh, job_for, save
 from blender.motion import keyed, maker_of, maps_of
 from pixeltruth.errors import JobError
+from pixeltruth.formats import native
 from pixeltruth.poses import camera_poses
 
 pytestmark = pytest.mark.blender
@@ -175,6 +176,9 @@ def test_towards_a_frame_at_which_the_camera_is_hidden_nothing_is_valid(tmp_path
     assert not maps["flow_forward"].any()
     assert not maps["flow_forward_valid"].any()
     assert not maps["scene_flow_forward"].any()
+    told = native.ViewFile(maker.write(maker.shoot(1), "camera_1", {})).metadata
+    assert (told["flow_forward_frame"], told["flow_forward_camera"]) == (2, None)
+    assert told["flow_backward_camera"]["world_from_camera"][0][3] == 0
     problem = "hidden from renders at frame 2: flow from frame 1 is as if this camera stood still, and not valid"
     assert notes_of(maker) == {("Camera", problem)}
 
@@ -193,6 +197,19 @@ def test_a_hole_is_background_at_both_frames(tmp_path):
     assert (~maps["flow_forward_valid"] & wall).any(), "the hole moves before it"
     assert (maps["flow_forward_valid"] & there).any()
     assert not notes_of(maker)
+
+
+def test_what_becomes_a_hole_is_followed_and_not_seen_there(tmp_path):
+    box = add_box("box")
+    keyed(box, "location", {1: (0, 0, 0), 2: (0.5, 0, 0)})
+    keyed(box, "is_holdout", {1: False, 2: True})
+    maker = maker_of(tmp_path, frames=(1, 2))
+    maps = maker.maps(maker.shoot(1), "camera_1")
+    there = maps["instance"] == 1
+    np.testing.assert_allclose(maps["scene_flow_forward"][there][:, 0], 0.5, atol=1e-6)
+    assert (maps["flow_forward"][there][:, 0] > 1).all()
+    assert not maps["flow_forward_valid"][there].any()
+    assert notes_of(maker) == set()  # nothing is lost: it is as if something hid it
 
 
 def test_what_is_see_through_at_the_other_frame_hides_nothing_there(tmp_path):

@@ -13,6 +13,9 @@ from blender.arrange import add_camera, set_size
 from blender.build import add_box, add_mesh, save
 from blender.motion import keyed
 from pixeltruth.errors import SceneError
+from pixeltruth.formats import native
+from pixeltruth.manifest import DatasetManifest, read_json
+from pixeltruth.view import View
 
 pytestmark = pytest.mark.blender
 
@@ -71,6 +74,38 @@ def test_a_sequence_obeys_the_laws_and_names_its_frames(whole):
             assert view.flow_backward_valid.dtype == bool
     notes = {(entry.object, entry.problem) for entry in scene.manifest.report}
     assert ("late", "is not there at frame 2: flow from frame 3 leaves it where it is, and is not valid") in notes
+
+
+def test_views_say_what_stands_still_and_flow_of_it_is_checked(whole, scene, tmp_path):
+    """Without scene flow too: `late` stands still from when it is there, the ground always, until the last frame."""
+    told = [_static(view, "forward") for view in whole.scenes[0].cameras[0]]
+    assert told == [{"ground"}, {"ground"}, {"ground", "late"}, {"ground", "late"}, {"ground", "late", "blob"}]
+    assert [_static(view, "backward") for view in whole.scenes[0].cameras[0]][:4] == [
+        {"ground", "blob"}, {"ground"}, {"ground"}, {"ground", "late"}
+    ]  # fmt: skip
+    made = render(scene, tmp_path / "d", outputs="depth,instance,flow_forward")
+    assert pixeltruth.check(made.path) == []
+    third, last = (made.scenes[0].cameras[0][index] for index in (2, 4))
+    for view, name, laws in ((third, "ground", {"motion"}), (third, "blob", set()), (last, "ground", {"motion"})):
+        flow = view.flow_forward.copy()
+        on_it = view.instance == next(row.id for row in view.instances if row.name == name)
+        flow[tuple(np.argwhere(on_it)[0])] += np.float32(0.001)
+        rewrite(view.path, flow_forward=flow)  # after the last frame there is no view, but its camera is known
+        assert {problem.law for problem in pixeltruth.check(made.path)} == laws
+
+
+def _static(view, way):
+    names = {row.id: row.name for row in view.instances}
+    return {names[id_] for id_ in view.metadata[f"flow_{way}_static"]}
+
+
+def rewrite(path, **maps):
+    """A view file again, with other maps."""
+    file = native.ViewFile(path)
+    manifest = read_json(path.parents[2] / "dataset.json", DatasetManifest)
+    rows = {entry.name: entry.row for entry in manifest.modalities}
+    arrays = {name: maps.get(name, file.read(name)) for name in file.names}
+    native.write_view(path, View(file.viewpoint, rows, arrays, {}, file.instances, file.metadata))
 
 
 def test_any_part_of_it_that_is_rendered_alone_gives_the_same_bytes(whole, scene, tmp_path):

@@ -137,6 +137,18 @@ def test_what_no_camera_sees_has_no_keypoints_and_is_named(tmp_path):
         staged(job_for(save(tmp_path), map_by=(), strict=True))
 
 
+def test_what_is_hidden_in_an_instanced_collection_is_named(tmp_path):
+    box = add_box("box")
+    shown, hidden = add_point("shown", (0, -1, 0), box), add_point("hidden", (0, -1, 0), box)
+    hidden.hide_render = True
+    inner = collect("inner", [box, shown, hidden])
+    for number in range(2):
+        add_instance(f"copy {number}", collect(f"outer {number}", [add_instance(f"inside {number}", inner)]))
+    stage = staged(job_for(save(tmp_path), map_by=()))
+    assert [entry.keypoints for entry in stage.plan.manifest.instances] == [("shown",)] * 2
+    assert [entry.object for entry in stage.report if "keypoints are in no label" in entry.problem] == ["hidden"]
+
+
 def test_over_the_frames_names_are_those_of_all(tmp_path):
     body = add_box("body", instance_id=2)
     for name, frames in (("early", {1: False, 2: True}), ("late", {1: True, 2: False})):

@@ -29,7 +29,8 @@ from blender.graphs import (
     uv_of,
 )
 from blender.passes import passes
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.geometry import geometry_maps
+from pixeltruth.raycast import Caster
 
 pytestmark = pytest.mark.blender
 
@@ -89,7 +90,7 @@ def test_holdouts_with_holes(tmp_path):
         card.is_holdout = True
 
     stage = look_at(tmp_path, cut_leaf, change=change)
-    ids = render_geometry(Caster(stage.inventory.snapshot), stage.views[0].viewpoint, ["instance"])["instance"]
+    ids = geometry_maps(Caster(stage.inventory.snapshot).seen_from(stage.views[0].viewpoint), ["instance"])["instance"]
     alpha = passes(stage, tmp_path)["alpha"]
     shifted = [np.roll(ids, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     inside = np.all([other == ids for other in shifted], axis=0)

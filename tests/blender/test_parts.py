@@ -7,6 +7,7 @@ import pytest
 import oracle
 from blender.arrange import add_instance, add_object, collect
 from blender.build import add_box, add_mesh, corners_of, geometry, job_for, save, staged, written
+from blender.motion import keyed
 from pixeltruth.errors import SceneError
 from pixeltruth.labels import LabelRule
 
@@ -111,6 +112,18 @@ def test_ids_of_parts_do_not_depend_on_the_order_of_creation(tmp_path):
     assert keys(names[::-1]) == forwards
     assert sorted(id_ for id_, _, _ in forwards.values()) == [1, 2, 3, 4, 5, 6]
     assert {path for _, _, path in forwards.values()} == {(), ("inside",), ("inside too",)}
+
+
+def test_the_name_of_a_part_is_one_over_all_frames(tmp_path):
+    """Whichever is looked at first: with a step of 2 the even frames are, at which the head is hidden."""
+    head = add_box("head", location=(0, 0, 2))
+    head.parent = add_box("body", category_id=1)
+    add_box("eye", location=(0, -1, 0)).parent = head
+    keyed(head, "hide_render", {frame: frame % 2 == 0 for frame in range(0, 6)})
+    for step in (1, 2):
+        job = job_for(save(tmp_path), camera(), outputs="part,flow_forward", frames=(1, 2, 3), flow_step=step)
+        parts = staged(job).plan.manifest.parts
+        assert {part.name: part.path for part in parts} == {"body": (), "head": ("head",), "eye": ("head", "eye")}
 
 
 def test_a_label_file_may_name_parts(tmp_path):

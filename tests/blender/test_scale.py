@@ -13,7 +13,8 @@ from blender.build import add_box, add_mesh, geometry, job_for, save, staged
 from blender.passes import assert_same_ids
 from pixeltruth import memory
 from pixeltruth.errors import SceneError
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.geometry import geometry_maps
+from pixeltruth.raycast import Caster
 
 pytestmark = pytest.mark.blender
 
@@ -67,7 +68,7 @@ def test_forty_thousand_copies(tmp_path):
     caster = Caster(stage.inventory.snapshot)
     place = stage.inventory.snapshot.world_from_object[np.argsort(ids), :3, 3]
     hit = maps["instance"] > 0
-    position = render_geometry(caster, stage.views[0].viewpoint, ["position"])["position"][hit]
+    position = geometry_maps(caster.seen_from(stage.views[0].viewpoint), ["position"])["position"][hit]
     away = np.linalg.norm(position - place[maps["instance"][hit] - 1], axis=1)
     assert away.max() < 1.001  # every pixel lies on the ball, of radius 1, that its id names
 

@@ -17,7 +17,8 @@ from blender.arrange import (
 )
 from blender.build import add_box, corners_of, geometry, job_for, save, staged
 from blender.passes import box_before_wall, passes, seen
-from pixeltruth.raycast import Caster, render_geometry
+from pixeltruth.geometry import geometry_maps
+from pixeltruth.raycast import Caster
 
 pytestmark = pytest.mark.blender
 
@@ -120,7 +121,7 @@ def test_materials_by_slot(scene, tmp_path):
 
 def check_materials(stage, tmp_path):
     """The material map is Cycles' material index, and every visible material is in the scene's list."""
-    maps = render_geometry(Caster(stage.inventory.snapshot), stage.views[0].viewpoint, ["material"])
+    maps = geometry_maps(Caster(stage.inventory.snapshot).seen_from(stage.views[0].viewpoint), ["material"])
     index = {id_: bpy.data.materials[name].pass_index if name else 0 for name, id_ in stage.inventory.materials.items()}
     ours = np.vectorize({0: 0, **index}.get)(maps["material"])
     assert (maps["material"] > 0).mean() > 0.05

@@ -182,3 +182,12 @@ def test_flow_is_a_wheel_of_directions():
     expected = [colorsys.hsv_to_rgb(turn / 4, 1, 1) for turn in range(4)] + [(1, 1, 1), (1, 0.5, 0.5)]
     np.testing.assert_allclose(colorize(array, row)[0], 255 * np.array(expected), atol=0.51)
     assert (colorize(np.zeros((2, 3, 2), np.float32), row) == 255).all()
+
+
+def test_displacements_are_grey_where_nothing_moves():
+    """Whichever way the rest moves; the same scale for all axes."""
+    array = np.array([[[0, 0, 0], [2, 0, 0], [0, -2, 0], [0, 0, 1], [np.nan] * 3]], dtype=np.float32)
+    drawn = colorize(array, TABLE["scene_flow_forward"])[0]
+    np.testing.assert_allclose(drawn[:4], [[128, 128, 128], [255, 128, 128], [128, 0, 128], [128, 128, 191]], atol=0.51)
+    assert tuple(drawn[4].tolist()) in GREYS  # what cannot be followed has no value
+    assert (colorize(np.zeros((2, 3, 3), np.float32), TABLE["scene_flow_backward"]) == 128).all()

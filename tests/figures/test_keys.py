@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixeltruth.figures import keys
-from pixeltruth.figures.coloring import id_colors
+from pixeltruth.figures.coloring import colorize, id_colors
 from pixeltruth.figures.sheet import Sheet
 from pixeltruth.modalities import TABLE, segment_map
 
@@ -101,3 +101,21 @@ def test_ticks_that_would_touch_are_left_out():
     extents = [text.get_window_extent() for text in sheet._figure.texts]
     assert 1 <= len(extents) < len(keys.ticks(1000.0, 1000.5))
     assert all(a.x1 < b.x0 for a, b in pairwise(extents))
+
+
+def test_disc_of_flow_has_the_colors_of_the_map():
+    sheet = Sheet(400, 200)
+    keys.draw_flow_key(sheet, keys.Place(10, 10, 340))
+    disc = sheet.pixels()[10 : 10 + 80, 10 : 10 + 80].astype(int)
+    ends = np.array([[[1, 0], [0, 1], [-1, 0], [0, -1]]], dtype=np.float32)
+    expected = colorize(ends, TABLE["flow_forward"])[0].astype(int)
+    found = disc[[40, 78, 40, 1], [78, 40, 1, 40]]
+    assert np.abs(found - expected).max() <= 24
+    assert disc[40, 40].min() > 230
+    assert texts(sheet) == ["hue: where it moves to", "white: stands still", "full: the longest flow"]
+
+
+def test_what_the_colors_of_a_displacement_mean():
+    sheet = Sheet(400, 200)
+    keys.draw_displacement_key(sheet, keys.Place(10, 10, 340))
+    assert texts(sheet) == ["red, green, blue: along +x, +y, +z", "their opposites: against them", "grey: stands still"]

@@ -26,8 +26,8 @@ class Breaks:
 
     def take(self, here: Moment, there: Moment) -> None:
         """Adds what is lost between a frame and the one to which its flow goes."""
-        mine = list(_surfaces(here))
-        fates = correspond(mine, _surfaces(there)).fate
+        mine = [(key, mesh) for key, mesh, holdout in _copies(here) if not holdout]  # a holdout is nothing
+        fates = correspond(mine, ((key, mesh) for key, mesh, _ in _copies(there))).fate
         for index in fates.nonzero()[0].tolist():
             self._add(str(mine[index][0][-1]), _PROBLEMS[Fate(fates[index])], (here.frame, there.frame))
         for name in {view.name for view in here.views} - {view.name for view in there.views}:
@@ -45,7 +45,7 @@ class Breaks:
         ]
 
 
-def _surfaces(moment: Moment) -> Iterator[tuple[Key, Mesh]]:
-    """Copies that are something: a holdout is nothing, wherever it is."""
+def _copies(moment: Moment) -> Iterator[tuple[Key, Mesh, bool]]:
+    """Key and mesh of every copy, and whether it is a holdout."""
     found = moment.survey
-    return ((copy.chain[0].key, found.meshes[copy.mesh]) for copy in found.copies if not copy.holdout)
+    return ((copy.chain[0].key, found.meshes[copy.mesh], copy.holdout) for copy in found.copies)

@@ -11,11 +11,11 @@ from typing import Any
 from pixeltruth.blender.breaks import Breaks
 from pixeltruth.blender.markers import unused_keypoints
 from pixeltruth.blender.owners import Owner
-from pixeltruth.blender.parts import Part, part_entries, parts_of
+from pixeltruth.blender.parts import part_entries, parts_of
 from pixeltruth.blender.plan import Roll
 from pixeltruth.blender.stage import Moment, Stage
 from pixeltruth.errors import SceneError
-from pixeltruth.identity import Key, Node, assign_ids, numeric_keys
+from pixeltruth.identity import Chain, Key, Node, assign_ids, numeric_keys
 from pixeltruth.manifest import (
     InstanceEntry,
     MaterialEntry,
@@ -74,7 +74,7 @@ class Census:
 
     def __init__(self, keys: Sequence[str], *, with_parts: bool = False) -> None:
         self.keys, self.with_parts = keys, with_parts
-        self.parts: dict[Key, Part] = {}
+        self.parts: dict[Key, Chain] = {}
         self.things: dict[Key, _Thing] = {}
         self.materials: set[str | None] = set()
         self.background: dict[str, Value] | None = None

@@ -15,8 +15,8 @@ from pixeltruth.errors import SceneError
 from pixeltruth.identity import Instance, Key
 from pixeltruth.manifest import InstanceEntry, ModalityEntry, SceneManifest
 from pixeltruth.modalities import TABLE
-from pixeltruth.sighting import Markers
 from pixeltruth.snapshot import Snapshot
+from pixeltruth.view import Markers
 
 
 @dataclass(frozen=True, eq=False)

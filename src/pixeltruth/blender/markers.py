@@ -127,7 +127,7 @@ def unused_keypoints(
     """A note on each object of a scene that carries keypoints which no frame has.
 
     Args:
-        scene: Its objects are looked at, hidden ones too.
+        scene: Its objects are looked at, and those of the collections that they instance, hidden ones too.
         labels: Properties by object name.
         used: Names of the objects whose keypoints some frame has.
     """
@@ -135,5 +135,16 @@ def unused_keypoints(
         MarkerReader(labels),
         "hidden from renders, or no camera can see what it belongs to: its keypoints are in no label",
     )
-    unused = (owner for owner in scene.objects if owner.name_full not in used)
+    unused = (owner for owner in _objects_of(scene) if owner.name_full not in used)
     return [ReportEntry(object=owner.name, problem=problem) for owner in unused if reader.carries(owner)]
+
+
+def _objects_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """The objects of a scene, and of all collections that they instance, by name."""
+    found: dict[str, bpy.types.Object] = {}
+    left = list(scene.objects)
+    while left:
+        owner = left.pop()
+        if found.setdefault(owner.name_full, owner) is owner and owner.instance_collection is not None:
+            left += [inner for inner in owner.instance_collection.all_objects if inner.name_full not in found]
+    return [found[name] for name in sorted(found)]

@@ -82,48 +82,67 @@ def survey(
     Raises:
         SceneError: A value cannot be stored.
     """
-    objects = frozenset(block.name_full for block in depsgraph.ids if isinstance(block, bpy.types.Object))
-    found = Survey(objects=objects, notes=notes_on_all(depsgraph))
-    meshes: dict[int, int | None] = {}
-    noted: set[tuple[str, str, bool, bool]] = set()
-    opacities = Opacities(depsgraph)
     keys = (*keys, "part") if "part" in outputs else keys
-    chains = ChainReader(depsgraph, keys, labels, posed="box3d" in outputs)
-    placings = _Placings(depsgraph.view_layer)
-    markers = MarkerReader(labels)
+    reader = _Reader(depsgraph, ChainReader(depsgraph, keys, labels, posed="box3d" in outputs), MarkerReader(labels),
+                     with_uv="uv" in outputs)  # fmt: skip
     for entry in depsgraph.object_instances:
-        if markers.carries(entry.object):
-            found.markers += markers.of(entry, chains.of(entry))
-        placing = placings.of(entry)
-        if not placing.seen:
-            continue
-        note = entry.object.name_full, entry.object.type, entry.show_self, entry.show_particles
-        if note not in noted:
-            noted.add(note)
-            found.notes += notes_on(entry, depsgraph, opacities)
-        if entry.object.type != "MESH" or not entry.show_self:
-            continue
-        pointer = entry.object.data.as_pointer()
-        if pointer not in meshes:
-            meshes[pointer] = _add_mesh(found, entry.object.data)
-        index = meshes[pointer]
-        if index is not None:
-            materials = surface_materials(entry.object, depsgraph.view_layer.material_override)
-            see_through = opacities.see_through(materials)
-            found.opacities |= see_through
-            names = {opacity.uv_map for opacity in see_through.values() if opacity.uv_map is not None}
-            for name in sorted(names | ({""} if "uv" in outputs else set())):
-                _add_uvs(found, index, (entry.object, name))
-            slots = tuple(None if material is None else material.name_full for material in materials) or (None,)
-            matrix = np.array(entry.matrix_world, dtype=np.float64)
-            found.copies.append(Copy(index, matrix, chains.of(entry), slots, placing.holdout))
-    found = _without_flat_placements(found)
+        reader.take(entry)
+    found = _without_flat_placements(reader.found)
     # Where two surfaces coincide the first copy is seen: the order must not be Blender's, which varies
     found.copies.sort(key=lambda copy: key_order(copy.chain[0].key))
     found.markers.sort(key=lambda marker: (key_order(marker.chain[0].key), marker.name))
     found.notes += _notes_on_layers(found, depsgraph.scene)
     found.notes.sort(key=lambda note: (note.object, note.problem))  # Blender's order varies from run to run
     return found
+
+
+class _Reader:
+    """Reads the entries of a dependency graph, every mesh and every note once.
+
+    Attributes:
+        found: What was read so far.
+    """
+
+    def __init__(
+        self, depsgraph: bpy.types.Depsgraph, chains: ChainReader, markers: MarkerReader, *, with_uv: bool
+    ) -> None:
+        self._depsgraph, self._chains, self._markers, self._with_uv = depsgraph, chains, markers, with_uv
+        objects = frozenset(block.name_full for block in depsgraph.ids if isinstance(block, bpy.types.Object))
+        self.found = Survey(objects=objects, notes=notes_on_all(depsgraph))
+        self._opacities, self._placings = Opacities(depsgraph), _Placings(depsgraph.view_layer)
+        self._meshes: dict[int, int | None] = {}
+        self._noted: set[tuple[str, str, bool, bool]] = set()
+
+    def take(self, entry: bpy.types.DepsgraphObjectInstance) -> None:
+        """Adds the keypoints of an entry, what rays do not see of it, and its surface."""
+        if self._markers.carries(entry.object):
+            self.found.markers += self._markers.of(entry, self._chains.of(entry))
+        placing = self._placings.of(entry)
+        if not placing.seen:
+            return
+        note = entry.object.name_full, entry.object.type, entry.show_self, entry.show_particles
+        if note not in self._noted:
+            self._noted.add(note)
+            self.found.notes += notes_on(entry, self._depsgraph, self._opacities)
+        if entry.object.type == "MESH" and entry.show_self:
+            self._add_copy(entry, holdout=placing.holdout)
+
+    def _add_copy(self, entry: bpy.types.DepsgraphObjectInstance, *, holdout: bool) -> None:
+        pointer = entry.object.data.as_pointer()
+        if pointer not in self._meshes:
+            self._meshes[pointer] = _add_mesh(self.found, entry.object.data)
+        index = self._meshes[pointer]
+        if index is None:
+            return
+        materials = surface_materials(entry.object, self._depsgraph.view_layer.material_override)
+        see_through = self._opacities.see_through(materials)
+        self.found.opacities |= see_through
+        names = {opacity.uv_map for opacity in see_through.values() if opacity.uv_map is not None}
+        for name in sorted(names | ({""} if self._with_uv else set())):
+            _add_uvs(self.found, index, (entry.object, name))
+        slots = tuple(None if material is None else material.name_full for material in materials) or (None,)
+        matrix = np.array(entry.matrix_world, dtype=np.float64)
+        self.found.copies.append(Copy(index, matrix, self._chains.of(entry), slots, holdout))
 
 
 def _notes_on_layers(found: Survey, scene: bpy.types.Scene) -> list[ReportEntry]:

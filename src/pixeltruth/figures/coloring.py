@@ -29,7 +29,8 @@ def colorize(array: Shaped[np.ndarray, "h w *c"], row: Modality) -> Picture:
     """A map as a picture of the same size.
 
     color: as it is (linear light: clipped to 0..1 and sRGB-encoded). metres: viridis, near yellow to far purple.
-    normals: red right, green up, blue towards the camera. position: x, y (and z) over their range as red, green, blue.
+    normals: red right, green up, blue towards the camera. position: x, y (and z) over their range as red, green, blue;
+    of a displacement, whose background is 0, so that grey is 0 and the largest coordinate has the full colour.
     ids: a colour that depends on the value alone. fraction: black 0 to white 1. flow: red right, green-yellow
     down, cyan left, violet up; white where nothing moves, full where the most does.
 
@@ -46,7 +47,13 @@ def colorize(array: Shaped[np.ndarray, "h w *c"], row: Modality) -> Picture:
     """
     if array.shape != row.shape(*array.shape[:2]):
         raise JobError(f"{row.name}: an array of shape {array.shape}, expected {row.shape(*array.shape[:2])}")
-    return over_background(_DRAWN[row.drawing](array), has_value(array, row))
+    draw = _displacement if is_displacement(row) else _DRAWN[row.drawing]
+    return over_background(draw(array), has_value(array, row))
+
+
+def is_displacement(row: Modality) -> bool:
+    """Whether a map says how far something moves, so that 0 is its middle."""
+    return row.drawing == "position" and row.unit == "metres" and row.background == 0
 
 
 def has_value(array: Shaped[np.ndarray, "h w *c"], row: Modality) -> Bool[np.ndarray, "h w"]:
@@ -157,6 +164,12 @@ def _position(array: Any) -> Picture:
     low, high = (known.min(axis=0), known.max(axis=0)) if len(known) else (np.zeros(3), np.zeros(3))
     fractions = (np.nan_to_num(points) - low) / np.where(high > low, high - low, 1.0)
     return np.round(255 * np.clip(fractions, 0, 1)).astype(np.uint8).reshape(height, width, 3)
+
+
+def _displacement(array: Any) -> Picture:
+    """Each axis from its largest negative to its largest positive value, the same for all three; 0 in the middle."""
+    moved = np.nan_to_num(array.astype(np.float64))
+    return np.round(127.5 * (1 + moved / (np.abs(moved).max(initial=0) or 1.0))).astype(np.uint8)
 
 
 def _ids(array: Any) -> Picture:

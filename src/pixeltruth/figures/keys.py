@@ -111,9 +111,32 @@ def draw_normals_key(sheet: Sheet, place: Place) -> None:
     inside = (x**2 + y**2 < 1)[..., None]
     picture = colorize(np.where(inside, ball, 0).astype(np.float32), TABLE["normals"])
     sheet.picture(np.where(inside, picture, np.uint8(255)), x=place.x, y=place.y)
-    for index, text in enumerate(("red: to the right", "green: up", "blue: towards the camera")):
-        line = sheet.fitted(text, place.width - side - 12)
-        sheet.text(line, x=place.x + side + 12, y=place.y + (index + 1) * LINE)
+    _draw_lines(sheet, place, ("red: to the right", "green: up", "blue: towards the camera"), beside=side)
+
+
+def draw_flow_key(sheet: Sheet, place: Place) -> None:
+    """A disc of all directions in the colours that flow has in them."""
+    side = 4 * LINE
+    x, y = np.meshgrid(*[(np.arange(side) + 0.5) * 2 / side - 1] * 2)
+    inside = (x**2 + y**2 < 1)[..., None]
+    wheel = colorize(np.where(inside, np.stack([x, y], axis=-1), 0).astype(np.float32), TABLE["flow_forward"])
+    sheet.picture(np.where(inside, wheel, np.uint8(255)), x=place.x, y=place.y)
+    _draw_lines(sheet, place, ("hue: where it moves to", "white: stands still", "full: the longest flow"), beside=side)
+
+
+def draw_displacement_key(sheet: Sheet, place: Place) -> None:
+    """What the colours of a displacement in the world mean."""
+    _draw_lines(
+        sheet, place, ("red, green, blue: along +x, +y, +z", "their opposites: against them", "grey: stands still")
+    )
+
+
+def _draw_lines(sheet: Sheet, place: Place, lines: Sequence[str], *, beside: int = 0) -> None:
+    """Lines of text, to the right of a picture ``beside`` pixels wide."""
+    indent = beside + 12 if beside else 0
+    for index, text in enumerate(lines):
+        line = sheet.fitted(text, place.width - indent)
+        sheet.text(line, x=place.x + indent, y=place.y + (index + 1) * LINE)
 
 
 def _draw_bar(sheet: Sheet, place: Place, colors: Any, *, ends: tuple[float, float]) -> None:

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from pixeltruth.errors import JobError
 from pixeltruth.figures import keys
-from pixeltruth.figures.coloring import colorize, has_value, over_background, span
+from pixeltruth.figures.coloring import colorize, has_value, is_displacement, over_background, span
 from pixeltruth.figures.display import MOST_BOXES, Box, Frame, Zoom, boxes_of, draw_boxes, outlined, with_hidden
 from pixeltruth.figures.sheet import GREY, PALE, TITLE, Sheet
 from pixeltruth.figures.skeletons import draw_keypoints
@@ -236,13 +236,20 @@ def _title(row: Modality, array: np.ndarray) -> str:
         return f"{row.name} [m]" + (f", {limits.near:.4g} to {limits.farthest:.4g}" if limits else "")
     if row.drawing == "flow":
         return f"{row.name} [px], up to {np.hypot(array[..., 0], array[..., 1]).max():.4g}"
+    if is_displacement(row):
+        return f"{row.name} [m], up to {np.linalg.norm(np.nan_to_num(array.astype(np.float64)), axis=-1).max():.4g}"
     return f"{row.name} [0..1]" if row.drawing == "fraction" else row.name
 
 
 def _key(row: Modality, array: np.ndarray) -> Key | None:
     if row.drawing == "metres":
         return partial(keys.draw_metres_key, array=array)
-    return {"fraction": keys.draw_fraction_key, "normals": keys.draw_normals_key}.get(row.drawing)
+    return keys.draw_displacement_key if is_displacement(row) else _KEYS.get(row.drawing)
+
+
+_KEYS: dict[str, Key] = {
+    "fraction": keys.draw_fraction_key, "normals": keys.draw_normals_key, "flow": keys.draw_flow_key
+}  # fmt: skip
 
 
 def _plural(noun: str, number: int) -> str:

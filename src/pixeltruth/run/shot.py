@@ -34,6 +34,7 @@ class Shot:
         inventory: What is in it.
         caster: Its geometry before the rays.
         others: The times to which its flow leads, by direction, each with what becomes of the copies.
+        static: Ids of the instances that stand still until then, by direction.
         boxes: The 3D box of each instance; empty where the job does not ask.
     """
 
@@ -41,4 +42,5 @@ class Shot:
     inventory: Inventory
     caster: Caster
     others: Mapping[str, tuple[Still, Correspondence]]
+    static: Mapping[str, frozenset[int]]
     boxes: Mapping[int, Box3d]

@@ -15,13 +15,14 @@ from pixeltruth.blender.plan import PlannedView
 from pixeltruth.blender.stage import Moment, Stage
 from pixeltruth.boxes3d import boxes_3d
 from pixeltruth.coordinates import coordinate_maps
-from pixeltruth.correspondence import Correspondence, copies_of, correspond
+from pixeltruth.correspondence import Correspondence, copies_of, correspond, static_instances
 from pixeltruth.flow import OtherTime, flow_maps
 from pixeltruth.formats import native
+from pixeltruth.formats.native.flow_facts import flow_metadata
+from pixeltruth.geometry import Maker, geometry_maps
 from pixeltruth.manifest import ModalityEntry, SceneManifest, view_file
 from pixeltruth.mesh_store import MeshStore
-from pixeltruth.modalities import FRAME_OF
-from pixeltruth.raycast import Caster, Maker, Seen, maps_of
+from pixeltruth.raycast import Caster, Seen
 from pixeltruth.run.instances import instance_table
 from pixeltruth.run.shot import Shot, Still
 from pixeltruth.sighting import sight
@@ -91,8 +92,12 @@ class ViewMaker:
             for way, at in self.stage.neighbours(frame).items()
             for other in [self._stills[at]]
         }
+        static = {
+            way: static_instances(still.caster.snapshot, other.caster.snapshot, copies)
+            for way, (other, copies) in others.items()
+        }
         boxes = boxes_3d(still.caster, still.inventory.poses) if "box3d" in self.job.outputs else {}
-        return Shot(still.views, still.inventory, still.caster, others, boxes)
+        return Shot(still.views, still.inventory, still.caster, others, static=static, boxes=boxes)
 
     def _still(self, moment: Moment) -> Still:
         own = moment.frame in self.manifest.frames
@@ -133,7 +138,7 @@ class ViewMaker:
         makers.append(partial(coordinate_maps, boxes=shot.boxes, outputs=job.outputs))
         hits = seen.trace(seen.viewpoint.lens.rays())
         segments = shot.inventory.segments
-        arrays = maps_of(seen, hits, job.maps, segments=segments, subsamples=job.subsamples, makers=makers)
+        arrays = geometry_maps(seen, job.maps, hits=hits, segments=segments, subsamples=job.subsamples, makers=makers)
         if "instance" not in arrays:
             return arrays, (), None
         return arrays, *instance_table(shot, arrays["instance"], (seen, hits), wanted=job.outputs)
@@ -144,7 +149,9 @@ class ViewMaker:
         seen = shot.caster.seen_from(view.viewpoint)
         arrays, instances, masks = self._labels(shot, folder, seen)
         metadata = {"camera": view.name, "frame": view.frame}
-        metadata |= {FRAME_OF[way]: frame for way, frame in self.stage.neighbours(view.frame).items()}
+        for way, frame in self.stage.neighbours(view.frame).items():
+            then, listed = shot.others[way][0].views.get(folder), shot.static[way] & {row.id for row in instances}
+            metadata |= flow_metadata(way, frame, None if then is None else then.viewpoint, static=sorted(listed))
         if light:
             metadata |= {"noise_seed": self.seed(view), "device": self.device}
         path = self.place.folder / folder / view_file(view.frame)

@@ -8,8 +8,9 @@ import numpy as np
 from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.correspondence import Correspondence
 from pixeltruth.flow import OtherTime, flow_maps
+from pixeltruth.geometry import MAKERS
 from pixeltruth.modalities import FLOWS
-from pixeltruth.raycast import MAKERS, Caster, Hits, Seen
+from pixeltruth.raycast import Caster, Hits, Seen
 from pixeltruth.snapshot import Mesh, Snapshot
 from pixeltruth.trace import MISS
 
