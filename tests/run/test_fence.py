@@ -72,7 +72,8 @@ def test_a_driver_may_name_its_threads_where_a_gpu_may_render(tmp_path, monkeypa
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("CUDA_CACHE_PATH", raising=False)
     monkeypatch.delenv("OPTIX_CACHE_PATH", raising=False)
-    job = Job.model_validate({"scene": [{"path": "scene.blend", "sha256": "0" * 64}], "output": str(tmp_path / "out"), "outputs": ("rgb",)})
+    scene = [{"path": "scene.blend", "sha256": "0" * 64}]
+    job = Job.model_validate({"scene": scene, "output": str(tmp_path / "out"), "outputs": ("rgb",)})
     for device, code in (("auto", 0), ("gpu", 0), ("cpu", 1)):
         folders = _writable(job.model_copy(update={"device": device}))
         ran = subprocess.run([sys.executable, "-c", NAMES, *map(str, folders)], check=False)
