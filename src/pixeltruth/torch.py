@@ -12,23 +12,13 @@ from typing import Any
 import numpy as np
 
 from pixeltruth.datapoint import Datapoint
-from pixeltruth.errors import FormatError, MissingExtraError, NoViewpointError
+from pixeltruth.errors import FormatError, NoViewpointError
 from pixeltruth.modalities import Modality
+from pixeltruth.pytorch import batched, of_kind, torch, tv_tensors
 
-try:
-    import torch
-    from torch.utils.data import default_collate
-except ImportError as error:
-    raise MissingExtraError("torch", "torch") from error
-try:
-    from torchvision import tv_tensors
-
+if tv_tensors is not None:
     from pixeltruth.directions import Directions
     from pixeltruth.joints import Joints
-except ModuleNotFoundError as error:
-    if error.name != "torchvision":
-        raise
-    tv_tensors = None
 
 TABLE = ("boxes", "ids", "labels", "masks", "keypoints")
 """What comes from the table of instances: as many items as instances are visible, in the order of the table."""
@@ -110,7 +100,7 @@ class TorchDataset(torch.utils.data.Dataset):
             return _boxes(point)
         if name == "masks":
             found = point["instance"] == _ids(point)[:, None, None]
-            return _as("Mask", torch.from_numpy(found))
+            return of_kind("Mask", torch.from_numpy(found))
         if name == "ids":
             return torch.from_numpy(_ids(point))
         if name == "labels":
@@ -145,16 +135,9 @@ def map_tensor(array: np.ndarray, row: Modality) -> torch.Tensor:
     planes = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None] if row.drawing == "color" else array
     # A copy: torch warns where it would share memory that must not be written.
     tensor = torch.from_numpy(np.array(planes, dtype=name, order="C"))
-    if row.unit == "unit vector" and row.frame == "camera":
-        return _as("Directions", tensor)
-    return _as("Image" if row.drawing == "color" else "Mask", tensor)
-
-
-def _as(kind: str, tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor as torchvision's own kind of it, where torchvision is installed."""
-    if tv_tensors is None:
-        return tensor
-    return Directions(tensor) if kind == "Directions" else getattr(tv_tensors, kind)(tensor)
+    if row.unit == "unit vector" and row.frame == "camera" and tv_tensors is not None:
+        return Directions(tensor)
+    return of_kind("Image" if row.drawing == "color" else "Mask", tensor)
 
 
 def _boxes(point: Datapoint) -> torch.Tensor:
@@ -206,9 +189,4 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Give it to a `DataLoader` as ``collate_fn`` where samples have any of ``boxes``, ``ids``, ``labels``, ``masks``,
     ``keypoints``.
     """
-    return {
-        name: [sample[name] for sample in samples]
-        if name in TABLE
-        else default_collate([sample[name] for sample in samples])
-        for name in samples[0]
-    }
+    return batched(samples, lambda name, _: name not in TABLE)
