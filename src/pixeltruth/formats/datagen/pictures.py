@@ -10,7 +10,7 @@ from jaxtyping import Float32, Shaped, UInt8, UInt16
 from PIL import Image
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.exr.pixels import read_channels
+from pixeltruth.formats.exr.pixels import MOST_BYTES, read_channels
 from pixeltruth.remote import content
 
 _DEFLATE_RATIO = 1032
@@ -47,8 +47,8 @@ def read_png(path: Path) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w
     signature, chunk, width, height, bits, colour = _HEADER.unpack_from(data)
     if signature != b"\x89PNG\r\n\x1a\n" or chunk != b"IHDR" or colour not in _CHANNELS:
         raise FormatError(path, "is no PNG")
-    if width * height * _CHANNELS[colour] * bits > 8 * _DEFLATE_RATIO * len(data):
-        raise FormatError(path, f"is damaged: its header claims {width}x{height} pixels, more than the file can hold")
+    if width * height * _CHANNELS[colour] * bits > 8 * min(_DEFLATE_RATIO * len(data), MOST_BYTES):
+        raise FormatError(path, f"is damaged: its header claims {width}x{height} pixels, more than it can hold")
     if colour == 4 and bits == 16:
         raise FormatError(path, "is grey with alpha of 16 bits, which is not supported; save it as colour")
     try:

@@ -169,6 +169,8 @@ def number(value: Any) -> float:
         return float(value)
     except ValueError:
         raise WrongValue(f"should be a number, not {value!r}") from None
+    except OverflowError:
+        raise WrongValue("is larger than any number that a computer reckons with") from None
 
 
 def whole(value: Any) -> int:
