@@ -32,6 +32,8 @@ def _node(value: Any) -> Any:
     if isinstance(value, dict):
         if tuple(value) == ("R", "G", "B"):
             value = list(value.values())
+            if set(map(type, value)) == {int} and (colour := np.array(value)).dtype.kind == "i":
+                return colour  # nearly all are
         elif value.keys() & {"R", "G", "B"}:
             value = [value.get(key) for key in "RGB"]
         else:
@@ -109,16 +111,16 @@ def _by_numbers(
     path: Path, pixels: UInt8[np.ndarray, "n 3"] | UInt16[np.ndarray, "n 3"], classes: Classes
 ) -> Int32[np.ndarray, " n"]:
     """The ids of whole numbers. Label pictures are flat: only where the colour changes is it looked at."""
-    codes = _codes(pixels)
-    starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
-    runs = codes[starts]
+    changes = (pixels[1:, 0] != pixels[:-1, 0]) | (pixels[1:, 1] != pixels[:-1, 1]) | (pixels[1:, 2] != pixels[:-1, 2])
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    runs = _codes(pixels[starts])
     listed, ids, order = classes.coded(np.iinfo(pixels.dtype).max)
     place = np.searchsorted(listed, runs)
     named = listed[place] == runs
     if (shared := named & (listed[place + 1] == runs)).any():
         _refuse(path, classes, order[listed[:-2] == runs[shared.argmax()]])
     found = np.where(named, ids[place], np.where(runs == 0, 0, UNNAMED).astype(np.int32))
-    return np.repeat(found, np.diff(starts, append=len(codes)))
+    return np.repeat(found, np.diff(starts, append=len(pixels)))
 
 
 def _codes(pixels: Integer[np.ndarray, "n 3"]) -> Int64[np.ndarray, " n"]:

@@ -222,20 +222,20 @@ _AXES = (("x", "y", "z"), ("x", "y"))
 def _regular(value: list[Any]) -> np.ndarray | None:
     """Numbers, rows of numbers, or points that have the same axes each: nearly all that is in a file."""
     first = value[0] if value else None
+    if not isinstance(first, dict | list):
+        return _numbers(value)
     try:
-        if isinstance(first, dict):
-            width = len(axes := tuple(first))
-            if axes not in _AXES:
-                return None
-            flat = list(chain.from_iterable(map(itemgetter(*axes), value)))
-        elif isinstance(first, list):
-            width, flat = len(first), list(chain.from_iterable(value))
-        else:
-            return _numbers(value)
-        array = _numbers(flat) if set(map(len, value)) == {width} else None
+        if set(map(len, value)) != {len(first)}:
+            return None
+        if isinstance(first, list):
+            array = _numbers(list(chain.from_iterable(value)))
+            return None if array is None else array.reshape(-1, len(first))
+        if (axes := tuple(first)) not in _AXES:
+            return None
+        array = _numbers([number for axis in axes for number in map(itemgetter(axis), value)])
+        return None if array is None else np.ascontiguousarray(array.reshape(len(axes), -1).T)
     except (KeyError, TypeError, ValueError):
         return None
-    return None if array is None else array.reshape(-1, width)
 
 
 def _numbers(flat: list[Any]) -> np.ndarray | None:
