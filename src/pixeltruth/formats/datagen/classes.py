@@ -23,6 +23,9 @@ _HALF = 3e-4
 """How far a float colour of the oldest files may be from the one in the tree: half a step of float16 below 1."""
 
 
+_Coded = tuple[Int64[np.ndarray, " n"], Int32[np.ndarray, " n"], Int64[np.ndarray, " m"]]
+
+
 def segmentation(raw: Any) -> Tree:
     """`semantic_segmentation_metadata.json`: names within names, each ending in a colour (3,) as the picture has it."""
     return record_of(_node, raw)
@@ -68,6 +71,7 @@ class Classes:
         self.leaves = list(tree.leaves())
         self.ids = np.array([class_id(name) for name, _ in self.leaves], dtype=np.int32)
         self.names = {0: BACKGROUND}
+        self._coded: dict[int, _Coded] = {}
         for (name, _), id_ in zip(self.leaves, self.ids.tolist(), strict=True):
             other = self.names.setdefault(id_, name)
             if other != name:
@@ -78,12 +82,17 @@ class Classes:
         """Colour by colour."""
         return np.concatenate([np.zeros(0), *(colour for _, colour in self.leaves)]).reshape(-1, 3)
 
-    def coded(self, most: int) -> tuple[Int64[np.ndarray, " n"], Int32[np.ndarray, " n"], Int64[np.ndarray, " m"]]:
+    def coded(self, most: int) -> _Coded:
         """The colours that a picture can have whose largest number is ``most``, ascending, each as one number.
 
         Returns:
             The numbers, and at their end two that no colour has; the ids of their classes; their positions in `leaves`.
         """
+        if most not in self._coded:
+            self._coded[most] = self._encode(most)
+        return self._coded[most]
+
+    def _encode(self, most: int) -> _Coded:
         colours = self.colours
         if any(colour.dtype.kind == "f" for _, colour in self.leaves):
             colours = np.round(colours * most)  # fractions in the tree, whole numbers in the picture

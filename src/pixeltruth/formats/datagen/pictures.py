@@ -11,8 +11,8 @@ from jaxtyping import Float32, Shaped, UInt8, UInt16
 from PIL import Image
 
 from pixeltruth.errors import FormatError
+from pixeltruth.formats.datagen.values import file_bytes
 from pixeltruth.formats.exr.pixels import MOST_BYTES, read_channels
-from pixeltruth.remote import content
 
 _DEFLATE_RATIO = 1032
 """No deflate stream grows more than this: a header that claims more is a lie, and is refused before memory is taken."""
@@ -42,7 +42,7 @@ def read_png(path: Path) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w
     Raises:
         FormatError: The file is missing, damaged, or no PNG.
     """
-    data = _bytes(path)
+    data = file_bytes(path)
     if len(data) < _HEADER.size:
         raise FormatError(path, "is damaged: it ends within its header")
     signature, chunk, width, height, bits, colour = _HEADER.unpack_from(data)
@@ -127,10 +127,3 @@ def _single(plane: Shaped[np.ndarray, "*any"]) -> Float32[np.ndarray, "*any"]:
 
 _HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
 """Every half as a single."""
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return content(path)
-    except OSError as error:
-        raise FormatError(path, f"cannot be read: {error.strerror or error}") from error

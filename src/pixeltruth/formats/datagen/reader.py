@@ -19,7 +19,7 @@ from pixeltruth.formats.datagen.kept import kept
 from pixeltruth.formats.datagen.keypoints import V1_FILES
 from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_planes, read_png, to_uint8, without_alpha
 from pixeltruth.formats.datagen.places import KEY_POINTS, Places
-from pixeltruth.formats.datagen.texts import TEXTS, read_camera, read_text
+from pixeltruth.formats.datagen.texts import TEXTS, read_camera, read_classes, read_text
 from pixeltruth.formats.datagen.values import OURS, STORED, View
 from pixeltruth.formats.reading import Reader
 from pixeltruth.lazy import once
@@ -137,8 +137,7 @@ class DatagenReader(Reader):
 
     @once
     def _classes(self) -> Classes:
-        name = "semantic_segmentation_metadata"
-        return Classes(self._existing(f"{name}.json"), self._text(name, OURS))
+        return read_classes(self._existing("semantic_segmentation_metadata.json"))
 
     @property
     def _visible(self) -> np.ndarray:

@@ -50,21 +50,29 @@ class View:
     ours: bool
 
 
-def checked(path: Path, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
-    """The object that a JSON file holds, less its `version`, once that is known to be one this reader knows.
+def file_bytes(path: Path | str) -> bytes:
+    """The content of a file.
 
     Raises:
-        FormatError: It is missing, no JSON object, or of another major version.
+        FormatError: It cannot be read.
     """
     try:
-        data = content(path)
+        return content(path)
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
-    return checked_content(path, data, majors)
 
 
-def checked_content(path: Path | str, data: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
-    """The same for a file that was read."""
+def checked(path: Path | str, data: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
+    """The object that a JSON file holds, less its `version`, once that is known to be one this reader knows.
+
+    Args:
+        path: The file, for errors.
+        data: Its content.
+        majors: The major versions that are known.
+
+    Raises:
+        FormatError: It is no JSON object, or of another major version.
+    """
     try:
         raw = from_json(data)
     except ValueError as error:
