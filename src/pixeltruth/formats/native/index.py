@@ -17,7 +17,7 @@ from pixeltruth.formats.native.reader import ViewFile
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex, mask_of_name
 from pixeltruth.lazy import once
 from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
-from pixeltruth.modalities import Modality
+from pixeltruth.modalities import Modality, drawing_of
 from pixeltruth.problem import Problem
 from pixeltruth.skeleton import BUILT_IN, Skeletons
 from pixeltruth.view import InstanceRow
@@ -76,15 +76,16 @@ class NativeReader(Reader):
 
     def _row(self, name: str) -> Modality:
         found = self._file.element(self._names[name])
+        channels = sum(found.shape[2:])
         return Modality(
             name,
             found.dtype,
-            channels=sum(found.shape[2:]),
+            channels=channels,
             unit=found.unit,
             frame=found.frame,
             background=found.background,
             engine="cycles" if "/" in self._names[name] else "rays",
-            drawing="ids",
+            drawing=drawing_of(found.dtype, channels),
             default=True,
             doc="",
         )
