@@ -41,7 +41,7 @@ OURS = (
     "rgb", "infrared", "category_id", "depth", "normals", "hdri_map", "environment", "classes", "keypoints",
     "actor_metadata", "viewpoint", "lights_metadata", "face_box", "datapoint_request",
 )  # fmt: skip
-DATAPOINTS, READ, ROUNDS, MANY = 120, 60, 5, 20_000
+DATAPOINTS, READ, ROUNDS, MANY = 120, 60, 12, 20_000
 ORDERS = ("in order", "at random")
 
 SDK = """
