@@ -102,6 +102,12 @@ class TestFolder:
         with pytest.raises(FormatError, match=r"2\.hdf5: cannot be read as an HDF5 file"):
             _ = dataset[2].depth
 
+    def test_a_folder_called_like_a_frame_is_named(self, folder: Path) -> None:
+        (folder / "1.hdf5").mkdir()
+        dataset = pixeltruth.load(folder)
+        assert len(dataset) == 1
+        assert [problem.path for problem in dataset.problems()] == [folder / "1.hdf5"]
+
     def test_datapoints_pickle_without_their_arrays(self, folder: Path) -> None:
         dp = pixeltruth.load(folder)[0]
         before = dp.depth
