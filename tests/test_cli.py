@@ -21,6 +21,7 @@ from pixeltruth.job import Job
 from pixeltruth.lights import Light
 from pixeltruth.manifest import ReportEntry
 from pixeltruth.modalities import TABLE
+from pixeltruth.problem import Problem
 from pixeltruth.run import api
 from pixeltruth.summary import Summary
 from tests import synthetic
@@ -249,6 +250,9 @@ BAD = {
     "output is not ours, overwrite": (["render", "scene.blend", "-o", "foreign", "--overwrite"], "'thesis.txt'"),
     "info on no dataset": (["info", "foreign"], "foreign: is no dataset"),
     "info on nothing": (["info", "none"], "none: is no folder"),
+    "info on a name too long": (["info", "x" * 5000], "File name too long"),
+    "check of a name too long": (["check", "x" * 5000], "File name too long"),
+    "export of a name too long": (["export", "exr", "x" * 5000, "out"], "File name too long"),
     "check of nothing": (["check", "none"], "none: is no folder"),
     "export of no dataset": (["export", "blenderproc", "foreign", "out"], "foreign: is no dataset"),
     "export to nowhere known": (["export", "gif", "foreign", "out"], "gif"),
@@ -298,6 +302,12 @@ def test_error_of_several_lines_becomes_one(home: Path, capsys: Capture, monkeyp
     monkeypatch.setattr(api, "run", raising(RenderError("it\n  broke", log=Path("a.log"))))
     assert cli.main(RENDER) == 2
     assert capsys.readouterr().err == "pixeltruth: error: it broke (log: a.log)\n"
+
+
+def test_no_memory_is_one_line(home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "run", raising(MemoryError("Unable to allocate 9 TiB")))
+    assert cli.main(RENDER) == 2
+    assert capsys.readouterr().err == "pixeltruth: error: out of memory: Unable to allocate 9 TiB\n"
 
 
 def test_interrupt_is_130_and_one_line(home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,6 +367,7 @@ def test_a_dataset_of_another_tool_is_read_and_not_written_to(home: Path, capsys
 def test_info_prints_a_fact_a_line_and_leaves_out_what_is_not_there() -> None:
     summary = Summary(
         paths=(Path("out"),), scenes=1, cameras=2, views=3, datapoints=3, missing=(Path("a"),),
+        problems=(Problem(Path("b"), "readable", "is damaged"),),
         resolutions=((64, 48), (640, 480)), modalities=(TABLE["rgb"], TABLE["depth"]), lighting=(), instances=9,
         categories={3: 1, 4: 8}, materials=2, report=(ReportEntry(object="Cup", problem="is broken"),),
         bytes=1_250_000, codec="zstd", generator="pixeltruth 0.1.0", blender="4.5.15 LTS", root_seed=0,
@@ -369,6 +380,7 @@ def test_info_prints_a_fact_a_line_and_leaves_out_what_is_not_there() -> None:
     assert facts["categories"] == "3 (1), 4 (8)"
     assert facts["keypoints"] == "no skeleton (1), coco_17 (2)"
     assert facts["missing"] == "1; the same render again makes them"
+    assert facts["problems"] == "1; pixeltruth check lists them"
     assert facts["size"] == "1.2 MB (zstd)"
     assert facts["seed"] == "0"
     assert facts["notes"] == "Cup: is broken"

@@ -89,6 +89,11 @@ def test_nor_from_python(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(JobError, match="memory://out is a URL"):
         export_dataset("exr", load(folder / "boxes"), "memory://out")
+    pytest.importorskip("matplotlib")
+    from pixeltruth.figures import preview
+
+    with pytest.raises(JobError, match=r"memory://a\.png is a URL"):
+        preview(load(folder / "boxes"), "memory://a.png")
     assert list(tmp_path.iterdir()) == []
 
 

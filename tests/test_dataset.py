@@ -280,6 +280,23 @@ class TestIncomplete:
         (root / "scene_00002" / "scene.json").unlink()
         assert load(root).missing == (root / "scene_00002" / "scene.json",)
 
+    def test_a_damaged_scene_costs_that_scene(self, tmp_path: Path) -> None:
+        root = synthetic.write_dataset(tmp_path / "boxes", scenes=3)
+        (root / "scene_00002" / "scene.json").write_bytes(b"\xff")
+        found = load(root)
+        assert [scene.path.name for scene in found.scenes] == ["scene_00001", "scene_00003"]
+        assert [(p.path, p.message) for p in found.problems()] == [
+            (root / "scene_00002" / "scene.json", "is not UTF-8 text (byte 0)")
+        ]
+        assert repr(found).endswith("2 scenes, 8 datapoints, 1 problem)")
+        assert found.info().problems == tuple(found.problems())
+
+    def test_where_every_scene_is_damaged_there_is_no_dataset(self, tmp_path: Path) -> None:
+        root = synthetic.write_dataset(tmp_path / "boxes")
+        (root / "scene_00001" / "scene.json").write_bytes(b"")
+        with pytest.raises(FormatError, match=r"scene_00001/scene\.json: is not valid JSON"):
+            load(root)
+
 
 class TestLoadRefuses:
     def test_what_is_no_folder(self, tmp_path: Path) -> None:

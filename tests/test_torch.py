@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch (make test-torch)")
+import datagen_layout  # noqa: E402
 from tests import cpu_torchvision, synthetic  # noqa: E402, F401
 
 # isort: split
@@ -98,6 +99,34 @@ class TestSamples:
             ValueError, match=r"has no 'albedo'; it has rgb, .*, boxes, ids, labels, masks, keypoints, K, world"
         ):
             TorchDataset(dataset, ["depth", "albedo"])
+
+    def test_what_trees_of_metadata_hold(self, tmp_path: Path) -> None:
+        datagen_layout.write_scene(tmp_path / "scene_00001")
+        faces = load(tmp_path)
+        names = ["keypoints.face.standard.coords_2d", "keypoints.face.standard.is_visible",
+                 "actor_metadata.face_expression.intensity_level", "rgb"]  # fmt: skip
+        batch = next(iter(DataLoader(TorchDataset(faces, names), batch_size=len(faces))))
+        for name in names[:2]:
+            expected = np.stack([point.keypoints.face.standard[name.rpartition(".")[2]] for point in faces])
+            np.testing.assert_array_equal(batch[name].numpy(), expected)
+        assert batch[names[2]].tolist() == [2.5] * len(faces)
+        batch[names[0]].zero_()
+        assert faces[0].keypoints.face.standard.coords_2d.all()
+
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [
+            ("keypoints.face.nose", "no 'face.nose'; there is"),
+            ("actor_metadata.identity_id", "is no number"),
+            ("keypoints.face", "is no number"),
+            ("nothing.at.all", "has no 'nothing'"),
+            ("rgb.red", "is no number"),
+        ],
+    )
+    def test_what_they_do_not_hold(self, tmp_path: Path, name: str, why: str) -> None:
+        datagen_layout.write_scene(tmp_path / "scene_00001")
+        with pytest.raises(FormatError, match=why):
+            TorchDataset(load(tmp_path), [name])
 
     def test_a_map_that_some_datapoints_lack(self, dataset: Dataset, tmp_path: Path) -> None:
         both = load(dataset.path, synthetic.write_dataset(tmp_path / "dark", lighting=()))

@@ -48,11 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except (PixeltruthError, CycloptsError) as error:
         return _fail(f"error: {error}", code=2)
+    except MemoryError as error:
+        return _fail(f"error: out of memory: {error}".removesuffix(": "), code=2)
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
     except BrokenPipeError:  # whoever reads the output, as `head` does, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # the system refuses what nothing above has given a name: a name too long, a full disk
+        return _fail(f"error: {error.filename or 'a file'}: {error.strerror or error}", code=2)
     return code if isinstance(code, int) else 0
 
 
@@ -207,6 +211,7 @@ def facts(summary: "Summary") -> dict[str, str]:
         "views": f"{summary.views} of {resolutions}" if resolutions else str(summary.views),
         "datapoints": str(summary.datapoints),
         "missing": f"{len(summary.missing)}; the same render again makes them" if summary.missing else "",
+        "problems": f"{len(summary.problems)}; pixeltruth check lists them" if summary.problems else "",
         "maps": ", ".join(row.name for row in summary.modalities),
         "columns": ", ".join(summary.columns),
         "lighting": ", ".join(summary.lighting),

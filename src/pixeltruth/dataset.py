@@ -41,7 +41,7 @@ def load(*folders: Path | str) -> "Dataset":
         ``missing``, and what is damaged in ``problems()``.
 
     Raises:
-        FormatError: A folder holds no dataset, or what tells of its content is damaged.
+        FormatError: A folder holds no dataset, or nothing of it can be read.
         MissingExtraError: What reads a URL is not installed.
     """
     with collection_paused():
@@ -129,8 +129,7 @@ class Camera(_Datapoints):
             raise ValueError(f"camera {self.name!r} has the lightings {', '.join(self.lighting)}; name one")
         if lighting is not None and lighting not in self.lighting:
             raise ValueError(f"camera {self.name!r} has no lighting {lighting!r}; it has {', '.join(self.lighting)}")
-        points = (point for point in self if lighting is None or point.lighting == lighting)
-        return sorted(points, key=lambda point: point.frame)
+        return sorted((point for point in self if lighting in (None, point.lighting)), key=lambda point: point.frame)
 
     def __repr__(self) -> str:
         return f"Camera({self.name!r}: {_counted(len(self.frames), 'view')}, {_counted(len(self), 'datapoint')})"
@@ -325,8 +324,7 @@ class Dataset(_Joined):
         `pixeltruth.check` asks more: whether what our own files say is true.
         """
         found = [problem for folder in self.folders for problem in folder.problems]
-        for point in self:
-            found += point.problems()
+        found += [problem for point in self for problem in point.problems()]
         return list(dict.fromkeys(found))
 
     def info(self) -> "Summary":
@@ -340,10 +338,12 @@ class Dataset(_Joined):
         return summarise(self)
 
     def __repr__(self) -> str:
-        counts = f"{_counted(len(self.scenes), 'scene')}, {_counted(len(self), 'datapoint')}"
-        missing = f", {_counted(len(self.missing), 'file')} missing" if self.missing else ""
+        broken = sum(len(folder.problems) for folder in self.folders)
+        counts = [_counted(len(self.scenes), "scene"), _counted(len(self), "datapoint")]
+        counts += [f"{_counted(len(self.missing), 'file')} missing"] * bool(self.missing)
+        counts += [_counted(broken, "problem")] * bool(broken)
         names = ", ".join(repr(str(folder.path)) for folder in self.folders)
-        return f"Dataset({names}: {counts}{missing})"
+        return f"Dataset({names}: {', '.join(counts)})"
 
 
 def _counted(number: int, noun: str) -> str:

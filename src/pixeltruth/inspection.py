@@ -30,12 +30,18 @@ from pixeltruth.skeleton import Skeletons
 def inspect(folder: Path | str) -> list[Problem]:
     """What `pixeltruth.check` answers."""
     root = as_path(folder)
-    if root.is_dir() and not (root / DATASET_FILE).is_file():
-        return _of_another_layout(root)
     try:
-        manifest = read_json(root / DATASET_FILE, DatasetManifest)
+        return _inspected(root)
     except FormatError as error:
         return [Problem.of(error)]
+    except OSError as error:
+        return [Problem(root, "readable", f"cannot be looked into: {error.strerror or error}")]
+
+
+def _inspected(root: Path) -> list[Problem]:
+    if root.is_dir() and not (root / DATASET_FILE).is_file():
+        return load(root).problems()
+    manifest = read_json(root / DATASET_FILE, DatasetManifest)
     rows = {entry.name: entry.row for entry in manifest.modalities}
     problems = list(_rows_of_the_table(root / DATASET_FILE, rows))
     folders = scene_folders(root)
@@ -52,13 +58,6 @@ def inspect(folder: Path | str) -> list[Problem]:
         for camera in scene.cameras:
             problems += _check_camera(camera, scene.manifest, rows)
     return problems
-
-
-def _of_another_layout(root: Path) -> list[Problem]:
-    try:
-        return load(root).problems()
-    except FormatError as error:
-        return [Problem.of(error)]
 
 
 def _rows_of_the_table(path: Path, rows: Mapping[str, Modality]) -> Iterator[Problem]:

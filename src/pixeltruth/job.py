@@ -20,6 +20,7 @@ from pixeltruth.manifest import Sha256
 from pixeltruth.modalities import ANTIALIASED, COLUMNS, DIRECTIONS, FLOWS, TABLE
 from pixeltruth.poses import CameraPose, check_names
 from pixeltruth.records import Integer, Record, Resolution, build
+from pixeltruth.remote import local_path
 from pixeltruth.skeleton import Skeleton
 from pixeltruth.skeleton import check_names as check_skeleton_names
 from pixeltruth.sources import SceneFile, ScenePaths, check_kinds, scene_files, sha256_of
@@ -111,10 +112,10 @@ class Job(Record):
 
         Raises:
             SceneError: A scene file is missing or unreadable.
-            JobError: The setup file is, a scene file is of no known kind, or a value is wrong.
+            JobError: The setup file is, a scene file is of no known kind, the output is a URL, or a value is wrong.
         """
         values.setdefault("outputs", resolve_outputs(None, map_by=values.get("map_by", ())))
-        values |= {"scene": scene_files(scene), "output": Path(output)}
+        values |= {"scene": scene_files(scene), "output": local_path(output)}
         if setup is not None:
             values |= {"setup": str(Path(setup).absolute()), "setup_sha256": sha256_of(Path(setup), "setup", JobError)}
         return build(cls, values)

@@ -225,4 +225,6 @@ def _relative_to(folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _under(folder: Path, value: str | Sequence[str]) -> Any:
-    return folder / value if isinstance(value, str) else [folder / part for part in value]
+    if not isinstance(value, str):
+        return [_under(folder, part) for part in value]
+    return value if "://" in value else folder / value  # a URL is refused by its own name

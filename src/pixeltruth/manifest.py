@@ -51,7 +51,7 @@ def _background_to_json(value: Any) -> bool | int | float | str:
 
 Background = Annotated[
     Annotated[bool, Field(strict=True)]
-    | Annotated[int, Field(strict=True)]
+    | Annotated[int, Field(strict=True, ge=-(2**63), lt=2**64)]
     | Annotated[float, Field(strict=True, allow_inf_nan=True)],
     BeforeValidator(_background_from_json),
     PlainSerializer(_background_to_json),

@@ -131,6 +131,16 @@ FLOWS = {way: FlowNames(f"flow_{way}", f"flow_{way}_valid", f"scene_flow_{way}")
 """The maps of each direction."""
 
 
+def drawing_of(dtype: str, channels: int) -> Drawing:
+    """How a figure shows a map of which nothing is known but its array."""
+    kind = np.dtype(dtype).kind
+    if channels == 3 and (dtype == "uint8" or kind == "f"):
+        return "color"
+    if channels or kind == "f":
+        return "position"
+    return "fraction" if kind == "b" else "ids"
+
+
 def segment_map(key: str, values: Iterable[bool | int | float]) -> Modality:
     """The row of a `map_by` key: its dtype holds every value exactly.
 

@@ -11,6 +11,7 @@ from pixeltruth.dataset import Dataset
 from pixeltruth.errors import NoViewpointError
 from pixeltruth.manifest import DatasetManifest, InstanceEntry, ReportEntry
 from pixeltruth.modalities import COLUMNS, Modality
+from pixeltruth.problem import Problem
 from pixeltruth.remote import tree_size
 
 
@@ -22,6 +23,7 @@ class Summary:
         paths: The dataset's folders.
         scenes, cameras, views, datapoints: How many are on disk.
         missing: Files that an interrupted run did not write.
+        problems: What could not be read when the dataset was opened; no view was looked into.
         resolutions: (width, height) in pixels of each camera's first view, sorted, each once.
         modalities: The rows of the maps every view has.
         lighting: Names of the lightings.
@@ -44,6 +46,7 @@ class Summary:
     views: int
     datapoints: int
     missing: tuple[Path, ...]
+    problems: tuple[Problem, ...]
     resolutions: tuple[tuple[int, int], ...]
     modalities: tuple[Modality, ...]
     lighting: tuple[str, ...]
@@ -82,6 +85,7 @@ def summarise(dataset: Dataset) -> Summary:
         views=sum(len(camera.frames) for camera in cameras),
         datapoints=len(dataset),
         missing=dataset.missing,
+        problems=tuple(problem for folder in dataset.folders for problem in folder.problems),
         resolutions=tuple(sorted({size for point in firsts if (size := _resolution(point)) is not None})),
         modalities=tuple(rows.values()),
         lighting=tuple(sorted({name for camera in cameras for name in camera.lighting})),

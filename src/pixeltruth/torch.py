@@ -12,23 +12,14 @@ from typing import Any
 import numpy as np
 
 from pixeltruth.datapoint import Datapoint
-from pixeltruth.errors import FormatError, MissingExtraError, NoViewpointError
+from pixeltruth.errors import FormatError, NoViewpointError
 from pixeltruth.modalities import Modality
+from pixeltruth.pytorch import batched, of_kind, torch, tv_tensors
+from pixeltruth.tree import Tree
 
-try:
-    import torch
-    from torch.utils.data import default_collate
-except ImportError as error:
-    raise MissingExtraError("torch", "torch") from error
-try:
-    from torchvision import tv_tensors
-
+if tv_tensors is not None:
     from pixeltruth.directions import Directions
     from pixeltruth.joints import Joints
-except ModuleNotFoundError as error:
-    if error.name != "torchvision":
-        raise
-    tv_tensors = None
 
 TABLE = ("boxes", "ids", "labels", "masks", "keypoints")
 """What comes from the table of instances: as many items as instances are visible, in the order of the table."""
@@ -53,6 +44,8 @@ class TorchDataset(torch.utils.data.Dataset):
     - ``keypoints``: (n, k, 3) float32, x and y from the upper left corner of the picture, as those of boxes are, and
       COCO's flag (0 not in the picture, 1 hidden, 2 visible; all three are 0 then); the k points of ``skeleton``. An
       instance without that skeleton has zeros.
+    - anything of a tree of metadata by its dotted path, ``keypoints.face.standard.coords_2d``: numbers as the tree has
+      them. Transforms do not touch them.
     - ``K``, ``world_from_camera``: float64 (3, 3) and (4, 4). Transforms do not touch them.
 
     Args:
@@ -64,7 +57,7 @@ class TorchDataset(torch.utils.data.Dataset):
 
     Raises:
         ValueError: The first datapoint has none of that name; lists what it has. Or no skeleton of that name.
-        FormatError: Its file is damaged.
+        FormatError: Its file is damaged, or there is no number at a path.
     """
 
     def __init__(
@@ -84,7 +77,9 @@ class TorchDataset(torch.utils.data.Dataset):
     def _check_names(self, point: Datapoint) -> None:
         known = [row.name for row in point.modalities]
         for name in self.names:
-            if name not in (*TABLE, *CAMERA, *known):
+            if "." in name and name not in known:
+                _value(point, name)
+            elif name not in (*TABLE, *CAMERA, *known):
                 raise ValueError(f"{point.path} has no {name!r}; it has {', '.join((*known, *TABLE, *CAMERA))}")
         if "keypoints" in self.names:
             self.skeleton = _skeleton_name(point, self.skeleton)
@@ -96,7 +91,7 @@ class TorchDataset(torch.utils.data.Dataset):
         """The sample of a datapoint.
 
         Raises:
-            FormatError: Its file is damaged, or it has no map of a wanted name.
+            FormatError: Its file is damaged, or it has nothing of a wanted name.
         """
         point = self.dataset[index]
         rows = {row.name: row for row in point.modalities}
@@ -110,7 +105,7 @@ class TorchDataset(torch.utils.data.Dataset):
             return _boxes(point)
         if name == "masks":
             found = point["instance"] == _ids(point)[:, None, None]
-            return _as("Mask", torch.from_numpy(found))
+            return of_kind("Mask", torch.from_numpy(found))
         if name == "ids":
             return torch.from_numpy(_ids(point))
         if name == "labels":
@@ -119,6 +114,8 @@ class TorchDataset(torch.utils.data.Dataset):
             return _keypoints(point, str(self.skeleton))
         if name in CAMERA:
             return torch.from_numpy(np.array(getattr(point.viewpoint, name)))
+        if "." in name:
+            return _value(point, name)
         raise FormatError(point.path, f"has no map {name!r}; it has {', '.join(rows)}")
 
     def _label(self, point: Datapoint, row: Any) -> int:
@@ -145,16 +142,27 @@ def map_tensor(array: np.ndarray, row: Modality) -> torch.Tensor:
     planes = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None] if row.drawing == "color" else array
     # A copy: torch warns where it would share memory that must not be written.
     tensor = torch.from_numpy(np.array(planes, dtype=name, order="C"))
-    if row.unit == "unit vector" and row.frame == "camera":
-        return _as("Directions", tensor)
-    return _as("Image" if row.drawing == "color" else "Mask", tensor)
+    if row.unit == "unit vector" and row.frame == "camera" and tv_tensors is not None:
+        return Directions(tensor)
+    return of_kind("Image" if row.drawing == "color" else "Mask", tensor)
 
 
-def _as(kind: str, tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor as torchvision's own kind of it, where torchvision is installed."""
-    if tv_tensors is None:
-        return tensor
-    return Directions(tensor) if kind == "Directions" else getattr(tv_tensors, kind)(tensor)
+def _value(point: Datapoint, path: str) -> torch.Tensor:
+    """What a tree of metadata holds at a path.
+
+    Raises:
+        FormatError: There is nothing, or no number.
+    """
+    root, _, below = path.partition(".")
+    try:
+        tree = point[root]
+        found = tree[below] if isinstance(tree, Tree) else None
+    except KeyError as error:
+        raise FormatError(point.path, f"{path}: {error.args[0]}") from None
+    array = np.array(found) if isinstance(found, np.ndarray | int | float) else np.array(None)
+    if array.dtype.kind not in "biuf":
+        raise FormatError(point.path, f"{path} is no number and no array of numbers")
+    return torch.from_numpy(array.astype(_HELD.get(array.dtype.name, array.dtype.name)))
 
 
 def _boxes(point: Datapoint) -> torch.Tensor:
@@ -206,9 +214,4 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Give it to a `DataLoader` as ``collate_fn`` where samples have any of ``boxes``, ``ids``, ``labels``, ``masks``,
     ``keypoints``.
     """
-    return {
-        name: [sample[name] for sample in samples]
-        if name in TABLE
-        else default_collate([sample[name] for sample in samples])
-        for name in samples[0]
-    }
+    return batched(samples, lambda name, _: name not in TABLE)

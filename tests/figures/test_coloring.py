@@ -1,6 +1,7 @@
 """Colours say what they claim: one per id, falling brightness with depth, grey for nothing and for nothing else."""
 
 import colorsys
+import math
 import sys
 from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 
@@ -13,7 +14,7 @@ from pixeltruth.errors import JobError, MissingExtraError
 from pixeltruth.figures import colorize
 from pixeltruth.figures.coloring import BACKGROUND, CHECK, background_picture, id_colors, scale, span
 from pixeltruth.formats.exr.passes import maps_in
-from pixeltruth.modalities import TABLE, segment_map
+from pixeltruth.modalities import TABLE, Modality, segment_map
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])
 # Inverses of the golden ratio (g * g = g + 1), of the plastic number (p**3 = p + 1) and of its square.
@@ -141,6 +142,14 @@ def test_position_spans_its_range_on_each_axis():
     np.testing.assert_array_equal(drawn[:3], [[0, 0, 0], [255, 0, 255], [128, 0, 128]])
     assert tuple(drawn[3]) in GREYS
     assert as_set(colorize(np.full((8, 8, 3), np.nan, np.float32), TABLE["position"])) == GREYS
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (4,)])
+def test_numbers_of_no_known_meaning_span_their_range_too(channels):
+    array = np.linspace(-3, 5, 6 * math.prod(channels)).reshape(2, 3, *channels)
+    row = Modality("x", "float64", sum(channels), "", "", math.nan, "cycles", "position", default=False, doc="")
+    drawn = colorize(array, row)
+    assert (drawn[0, 0].tolist(), drawn[1, 2].tolist()) == ([0, 0, 0], [255, 255, 255])
 
 
 def test_fraction_is_grey_from_black_to_white():

@@ -102,6 +102,12 @@ class TestFolder:
         with pytest.raises(FormatError, match=r"2\.hdf5: cannot be read as an HDF5 file"):
             _ = dataset[2].depth
 
+    def test_a_folder_called_like_a_frame_is_named(self, folder: Path) -> None:
+        (folder / "1.hdf5").mkdir()
+        dataset = pixeltruth.load(folder)
+        assert len(dataset) == 1
+        assert [problem.path for problem in dataset.problems()] == [folder / "1.hdf5"]
+
     def test_datapoints_pickle_without_their_arrays(self, folder: Path) -> None:
         dp = pixeltruth.load(folder)[0]
         before = dp.depth
@@ -148,6 +154,20 @@ class TestConventions:
 
     def test_the_flow_has_our_sign(self, folder: Path) -> None:
         assert same(pixeltruth.load(folder)[0].flow_forward, frame()["forward_flow"])
+
+    @pytest.mark.parametrize("channels", [(), (2,), (3,), (4,)])
+    @pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "int64", "float32", "float64"])
+    def test_every_map_can_be_drawn(self, tmp_path: Path, dtype: str, channels: tuple[int, ...]) -> None:
+        pytest.importorskip("matplotlib")
+        from pixeltruth.figures import colorize
+
+        held = frame() | {"stranger": np.arange(H * W).reshape(H, W, 1).repeat(4, 2)[..., : sum(channels) or 1]}
+        held["stranger"] = held["stranger"].reshape(H, W, *channels).astype(dtype)
+        dp = point(held, tmp_path)
+        rows = {row.name: row for row in dp.modalities}
+        assert {"stranger", "flow_forward"} <= rows.keys()
+        for name, row in rows.items():
+            assert colorize(dp[name], row).shape == (H, W, 3)
 
     def test_antialiased_metres_say_so(self, tmp_path: Path) -> None:
         mixed = np.where(ids() > 0, 3.25, 1e4).astype(np.float32)

@@ -1,6 +1,7 @@
 """Broken files of Datagen's layouts: an error that names the file, and everything else still loads."""
 
 import json
+import os
 import random
 import struct
 import zlib
@@ -113,6 +114,8 @@ def test_a_broken_text(home, name, content, message):
     ("name", "keys", "value", "message"),
     [
         ("camera_metadata.json", ("fov", "horizontal"), "wide", "fov.horizontal: should be a number, not 'wide'"),
+        ("camera_metadata.json", ("fov", "horizontal"), 10**400, "fov.horizontal: is larger than any number"),
+        ("face_bounding_box.json", ("min_x",), -(10**400), "min_x: is larger than any number"),
         ("camera_metadata.json", ("location",), "here", "location: should be a vector, not a text"),
         ("camera_metadata.json", ("location",), {"x": 1, "y": None, "z": 2}, "location: should hold numbers"),
         ("camera_metadata.json", ("intrinsic_matrix",), [[1], [1, 2]], "intrinsic_matrix: should hold vectors of one"),
@@ -187,6 +190,9 @@ def test_a_png_that_claims_more_than_it_holds(tmp_path):
     )
     path = tmp_path / "bomb.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    with pytest.raises(pixeltruth.FormatError, match="claims 100000x100000 pixels"):
+        read_png(path)
+    os.truncate(path, 80_000_000)  # as large as deflate would need for them
     with pytest.raises(pixeltruth.FormatError, match="claims 100000x100000 pixels"):
         read_png(path)
 

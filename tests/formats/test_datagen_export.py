@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import datagen_layout
 import pixeltruth
 from pixeltruth.errors import JobError
 from pixeltruth.export import export_dataset
@@ -50,6 +51,24 @@ def assert_same(again, point):
     (same,) = {row.category_id for row in point.instances if row.name.startswith("box")}
     boxes = np.isin(point.instance, [row.id for row in point.instances if row.category_id == same])
     np.testing.assert_array_equal(again.mask(f"category_{same}"), boxes)
+
+
+def test_classes_without_instances_keep_names_and_ids(tmp_path):
+    home = datagen_layout.write_scene(tmp_path / "theirs" / "scene_00001")
+    tree = datagen_layout.segmentation_tree()
+    del tree["human"]["head"]["hair"]  # its pixels have a colour without a name
+    datagen_layout.write_json(home / "semantic_segmentation_metadata.json", tree)
+    dataset = pixeltruth.load(tmp_path / "theirs")
+    export_dataset("datagen", dataset, tmp_path / "again")
+    again = pixeltruth.load(tmp_path / "again")
+    assert again.problems() == []
+    for one, other in zip(again, dataset, strict=True):
+        assert one.classes == other.classes
+        np.testing.assert_array_equal(one.category_id, other.category_id)
+        assert (one.category_id == -1).any()
+    arrays, _ = answers(tmp_path / "again", tmp_path)
+    for number, point in enumerate(again):
+        np.testing.assert_array_equal(arrays[f"{number}.semantic_segmentation"], point.stored.semantic_segmentation)
 
 
 def test_our_reader_finds_what_was_exported(exported):

@@ -56,3 +56,34 @@ def test_no_more_is_kept_than_fits(folder, monkeypatch):
     for name in SHARED:
         assert point[name] is not None
     assert sum(array.nbytes for _, array in kept._kept) <= 64 * 48 * 4
+
+
+def test_texts_that_scenes_have_in_common_are_parsed_once(folder):
+    layout.write_scene(folder / "scene_00002")
+    one, other = (scene.cameras[0][0] for scene in pixeltruth.load(folder).scenes)
+    assert one.semantic_segmentation_metadata is other.semantic_segmentation_metadata
+    assert one.viewpoint is other.viewpoint
+    assert one.keypoints is not other.keypoints
+    assert one.keypoints == other.keypoints
+
+
+def test_a_scene_whose_text_changes_leaves_the_other_alone(folder):
+    layout.write_scene(folder / "scene_00002")
+    scenes = [scene.cameras[0] for scene in pixeltruth.load(folder).scenes]
+    before = scenes[0][0].viewpoint
+    layout.write_json(scenes[1].path / "camera_metadata.json", layout.SIDE.metadata())
+    assert (scenes[1][0].K != before.K).any()
+    np.testing.assert_array_equal(scenes[0][0].K, before.K)
+
+
+def test_of_two_files_with_the_same_mistake_each_is_named(folder):
+    layout.write_scene(folder / "scene_00002")
+    dataset = pixeltruth.load(folder)
+    for scene in dataset.scenes:
+        (scene.path / "semantic_segmentation_metadata.json").write_bytes(b'{"nose": 7}')
+        layout.write_json(scene.cameras[0].path / "camera_metadata.json", layout.Eye().metadata() | {"location": "x"})
+    for scene in dataset.scenes:
+        with pytest.raises(pixeltruth.FormatError, match=f"{scene.name}/semantic_segmentation_metadata.json: nose: "):
+            _ = scene[0].category_id
+        with pytest.raises(pixeltruth.FormatError, match=f"{scene.name}/camera_1/camera_metadata.json: location: "):
+            _ = scene[0].viewpoint

@@ -53,6 +53,21 @@ def test_cameras_are_arrays_or_poses_or_a_file(render: Callable[..., Job], tmp_p
         np.testing.assert_array_equal(camera.matrix[:3, 3], [1, 2, 3])
 
 
+def test_nothing_is_rendered_behind_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(api, "find_spec", lambda name: object())  # as if Blender were installed
+    (tmp_path / "scene.blend").write_bytes(b"BLENDER")
+    (tmp_path / "job.toml").write_text('scene = "scene.blend"\noutput = "s3://bucket/out"', encoding="utf-8")
+    refused = "s3://bucket/out is a URL; only local files can be written"
+    with pytest.raises(JobError, match=refused):
+        api.render("scene.blend", "s3://bucket/out")
+    with pytest.raises(JobError, match=refused):
+        api.render_job("job.toml")
+    with pytest.raises(JobError, match=refused):
+        api.render_job("dataset.json", "s3://bucket/out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.toml", "scene.blend"]
+
+
 def test_lights_are_text_or_lights(render: Callable[..., Job]) -> None:
     light = Light(kind="point", location=(5, -5, 5), energy=1000)
     assert render(lights=["point:5,-5,5:1000", light]).lights == (light, light)

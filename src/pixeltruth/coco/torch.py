@@ -6,19 +6,7 @@ from typing import Any
 import numpy as np
 
 from pixeltruth.coco.dataset import PackedDataset
-from pixeltruth.errors import MissingExtraError
-
-try:
-    import torch
-    from torch.utils.data import default_collate
-except ImportError as error:
-    raise MissingExtraError("torch", "torch") from error
-try:
-    from torchvision import tv_tensors
-except ModuleNotFoundError as error:
-    if error.name != "torchvision":
-        raise
-    tv_tensors = None
+from pixeltruth.pytorch import batched, of_kind, torch
 
 NAMES = ("image", "index", "loss_mask", "crowd", "unannotated", "masks", "keypoints", "ids", "image_id")
 RAGGED = ("masks", "keypoints", "ids")
@@ -75,15 +63,11 @@ def _tensor(name: str, found: Any) -> torch.Tensor:
     if name == "image_id":
         return torch.tensor(found.image_id)
     if name == "image":
-        return _as("Image", torch.from_numpy(np.moveaxis(found.image, -1, 0).copy()))
+        return of_kind("Image", torch.from_numpy(np.moveaxis(found.image, -1, 0).copy()))
     if name == "loss_mask":
-        return _as("Mask", torch.from_numpy(found.loss_mask()))
+        return of_kind("Mask", torch.from_numpy(found.loss_mask()))
     tensor = torch.from_numpy(np.array(getattr(found, name), dtype=np.int32 if name == "index" else None))
-    return tensor if name in ("keypoints", "ids") else _as("Mask", tensor)
-
-
-def _as(kind: str, tensor: torch.Tensor) -> torch.Tensor:
-    return tensor if tv_tensors is None else getattr(tv_tensors, kind)(tensor)
+    return tensor if name in ("keypoints", "ids") else of_kind("Mask", tensor)
 
 
 def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -91,9 +75,8 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Pictures of one size, as a transform makes them, are stacked.
     """
-    batch: dict[str, Any] = {}
-    for name in samples[0]:
-        each = [sample[name] for sample in samples]
-        alike = name not in RAGGED and len({one.shape for one in each}) == 1
-        batch[name] = default_collate(each) if alike else each
-    return batch
+
+    def alike(name: str, each: list[Any]) -> bool:
+        return name not in RAGGED and len({one.shape for one in each}) == 1
+
+    return batched(samples, alike)

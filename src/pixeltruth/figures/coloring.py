@@ -29,8 +29,9 @@ def colorize(array: Shaped[np.ndarray, "h w *c"], row: Modality) -> Picture:
     """A map as a picture of the same size.
 
     color: as it is (linear light: clipped to 0..1 and sRGB-encoded). metres: viridis, near yellow to far purple.
-    normals: red right, green up, blue towards the camera. position: x, y (and z) over their range as red, green, blue;
-    of a displacement, whose background is 0, so that grey is 0 and the largest coordinate has the full colour.
+    normals: red right, green up, blue towards the camera. position: x, y (and z) over their range as red, green, blue,
+    a single number as grey; of a displacement, whose background is 0, so that grey is 0 and the largest coordinate has
+    the full colour.
     ids: a colour that depends on the value alone. fraction: black 0 to white 1. flow: red right, green-yellow
     down, cyan left, violet up; white where nothing moves, full where the most does.
 
@@ -53,7 +54,7 @@ def colorize(array: Shaped[np.ndarray, "h w *c"], row: Modality) -> Picture:
 
 def is_displacement(row: Modality) -> bool:
     """Whether a map says how far something moves, so that 0 is its middle."""
-    return row.drawing == "position" and row.unit == "metres" and row.background == 0
+    return row.drawing == "position" and row.channels == 3 and row.unit == "metres" and row.background == 0
 
 
 def has_value(array: Shaped[np.ndarray, "h w *c"], row: Modality) -> Bool[np.ndarray, "h w"]:
@@ -157,12 +158,15 @@ def _normals(array: Any) -> Picture:
 
 
 def _position(array: Any) -> Picture:
-    height, width, channels = array.shape
+    height, width = array.shape[:2]
+    first = array.reshape(height * width, -1)[:, :3]
     points = np.zeros((height * width, 3))
-    points[:, :channels] = np.where(np.isfinite(array), array, np.nan).reshape(-1, channels)
+    points[:, : first.shape[1]] = np.where(np.isfinite(first), first, np.nan)
     known = points[np.isfinite(points).all(axis=1)]
     low, high = (known.min(axis=0), known.max(axis=0)) if len(known) else (np.zeros(3), np.zeros(3))
     fractions = (np.nan_to_num(points) - low) / np.where(high > low, high - low, 1.0)
+    if first.shape[1] == 1:
+        fractions[:] = fractions[:, :1]
     return np.round(255 * np.clip(fractions, 0, 1)).astype(np.uint8).reshape(height, width, 3)
 
 

@@ -19,6 +19,7 @@ from pixeltruth.figures.sheet import GREY, PALE, TITLE, Sheet
 from pixeltruth.figures.skeletons import draw_keypoints
 from pixeltruth.modalities import TABLE, Modality
 from pixeltruth.points import PointGroup, point_groups
+from pixeltruth.remote import local_path
 from pixeltruth.tree import Tree
 from pixeltruth.view import InstanceRow
 
@@ -99,7 +100,7 @@ def preview(
         The path of the file.
 
     Raises:
-        JobError: There is no view, or ``max_views`` is below 1.
+        JobError: There is no view, ``max_views`` is below 1, or ``path`` is a URL.
         FormatError: The file cannot be written, or a map cannot be read.
         MissingExtraError: matplotlib is not installed.
     """
@@ -107,6 +108,7 @@ def preview(
         raise JobError(f"max_views is {max_views}: a preview shows at least 1 view")
     if not len(datapoints):
         raise JobError("there is no view to draw; render one first")
+    target = local_path(path)
     chosen = {index: datapoints[index] for index in evenly_chosen(len(datapoints), max_views)}
     columns = list(dict.fromkeys(row.name for datapoint in chosen.values() for row in columns_of(datapoint)))
     rows = [_panels(datapoint, names) for datapoint in chosen.values()]
@@ -114,8 +116,8 @@ def preview(
     if len(chosen) < len(datapoints):
         note = f"{len(chosen)} of {len(datapoints)} views"
         sheet.text(note, x=sheet.width - MARGIN, y=MARGIN + 8, color=GREY, align="right")
-    sheet.save(Path(path))
-    return Path(path)
+    sheet.save(target)
+    return target
 
 
 def evenly_chosen(count: int, most: int) -> list[int]:

@@ -57,6 +57,15 @@ def open_folder(folder: Path) -> FolderIndex:
     """
     if not _is_folder(folder):
         raise FormatError(folder, "is no folder; name the folder of a dataset")
+    try:
+        return _opened(folder)
+    except FormatError:
+        raise
+    except OSError as error:
+        raise FormatError(folder, f"cannot be looked into: {error.strerror or error}") from error
+
+
+def _opened(folder: Path) -> FolderIndex:
     *others, last = LAYOUTS
     for layout in others:
         if layout.recognise(folder):

@@ -15,6 +15,7 @@ from pixeltruth.labels import LabelRule
 from pixeltruth.lights import Light
 from pixeltruth.poses import CameraPose, Pose
 from pixeltruth.provenance import remembered_jobs
+from pixeltruth.remote import local_path
 from pixeltruth.run.local import run
 from pixeltruth.sources import ScenePaths
 
@@ -172,7 +173,9 @@ def render_job(
     else:
         if refused := [key for key in changes if key != "device"]:
             raise JobError(f"{refused[0]}: {path} repeats its own job; only output, device and overwrite can be given")
-        jobs = remembered_jobs(path, output=None if output is None else Path(output), device=changes.get("device"))
+        jobs = remembered_jobs(
+            path, output=None if output is None else local_path(output), device=changes.get("device")
+        )
     return _rendered(jobs, overwrite=overwrite, progress=progress)
 
 

@@ -16,6 +16,7 @@ from pixeltruth.formats.native.elements import naming
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex, mask_of_name
 from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
+from pixeltruth.problem import Problem
 from pixeltruth.remote import walk
 from pixeltruth.view import InstanceRow
 
@@ -143,7 +144,9 @@ def open_folder(folder: Path) -> FolderIndex:
 
     The first file tells whether all hold stereo pairs; then there is a camera for either side.
     """
-    files = tuple(sorted((name for name in next(walk(folder))[2] if _FILE.fullmatch(name)), key=_number))
+    _, folders, names = next(walk(folder))
+    files = tuple(sorted(filter(_FILE.fullmatch, names), key=_number))
+    strays = sorted(filter(_FILE.fullmatch, folders), key=_number)
     frames = tuple(_number(name) for name in files)
     eyes: tuple[tuple[str, int | None], ...] = (("camera", None),)
     if files and _is_stereo(folder / files[0]):
@@ -151,7 +154,8 @@ def open_folder(folder: Path) -> FolderIndex:
     cameras = tuple(
         CameraIndex(folder, name, _Frames(folder, files, name, eye), frames, planned=frames) for name, eye in eyes
     )
-    return FolderIndex(folder, "blenderproc", (SceneIndex(folder, folder.resolve().name, cameras),))
+    problems = tuple(Problem(folder / name, "unlisted", "is a folder, and called like a frame") for name in strays)
+    return FolderIndex(folder, "blenderproc", (SceneIndex(folder, folder.resolve().name, cameras),), problems=problems)
 
 
 def _is_stereo(path: Path) -> bool:

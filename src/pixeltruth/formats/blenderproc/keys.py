@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Float32, Num, Shaped, UInt8
 
-from pixeltruth.modalities import TABLE, Modality
+from pixeltruth.modalities import TABLE, Modality, drawing_of
 
 COLORS, DEPTH, DISTANCE, NORMALS = "colors", "depth", "distance", "normals"
 SEGMAPS = "_segmaps"
@@ -39,13 +39,14 @@ def flow_row(name: str) -> Modality:
     """The row of an optical flow."""
     doc = "Displacement (du, dv) of the surface point to the {} frame; 0 where nothing is hit or there is none."
     told = doc.format("next" if name == "flow_forward" else "previous")
-    return Modality(name, "float32", 2, "pixels", "", 0, "cycles", "color", default=True, doc=told)
+    return replace(TABLE[name], background=0, engine="cycles", default=True, doc=told)
 
 
 def plain_row(name: str, dtype: str, channels: int) -> Modality:
     """The row of a map of which nothing is known but its array."""
+    drawing = drawing_of(dtype, channels)
     return Modality(
-        name, dtype, channels, "as stored", "", _NAN, "cycles", "color", default=True, doc="As the file has it."
+        name, dtype, channels, "as stored", "", _NAN, "cycles", drawing, default=True, doc="As the file has it."
     )
 
 

@@ -23,6 +23,9 @@ _HALF = 3e-4
 """How far a float colour of the oldest files may be from the one in the tree: half a step of float16 below 1."""
 
 
+_Coded = tuple[Int64[np.ndarray, " n"], Int32[np.ndarray, " n"], Int64[np.ndarray, " m"]]
+
+
 def segmentation(raw: Any) -> Tree:
     """`semantic_segmentation_metadata.json`: names within names, each ending in a colour (3,) as the picture has it."""
     return record_of(_node, raw)
@@ -32,6 +35,8 @@ def _node(value: Any) -> Any:
     if isinstance(value, dict):
         if tuple(value) == ("R", "G", "B"):
             value = list(value.values())
+            if set(map(type, value)) == {int} and (colour := np.array(value)).dtype.kind == "i":
+                return colour  # nearly all are
         elif value.keys() & {"R", "G", "B"}:
             value = [value.get(key) for key in "RGB"]
         else:
@@ -66,6 +71,7 @@ class Classes:
         self.leaves = list(tree.leaves())
         self.ids = np.array([class_id(name) for name, _ in self.leaves], dtype=np.int32)
         self.names = {0: BACKGROUND}
+        self._coded: dict[int, _Coded] = {}
         for (name, _), id_ in zip(self.leaves, self.ids.tolist(), strict=True):
             other = self.names.setdefault(id_, name)
             if other != name:
@@ -76,12 +82,17 @@ class Classes:
         """Colour by colour."""
         return np.concatenate([np.zeros(0), *(colour for _, colour in self.leaves)]).reshape(-1, 3)
 
-    def coded(self, most: int) -> tuple[Int64[np.ndarray, " n"], Int32[np.ndarray, " n"], Int64[np.ndarray, " m"]]:
+    def coded(self, most: int) -> _Coded:
         """The colours that a picture can have whose largest number is ``most``, ascending, each as one number.
 
         Returns:
             The numbers, and at their end two that no colour has; the ids of their classes; their positions in `leaves`.
         """
+        if most not in self._coded:
+            self._coded[most] = self._encode(most)
+        return self._coded[most]
+
+    def _encode(self, most: int) -> _Coded:
         colours = self.colours
         if any(colour.dtype.kind == "f" for _, colour in self.leaves):
             colours = np.round(colours * most)  # fractions in the tree, whole numbers in the picture
@@ -109,16 +120,16 @@ def _by_numbers(
     path: Path, pixels: UInt8[np.ndarray, "n 3"] | UInt16[np.ndarray, "n 3"], classes: Classes
 ) -> Int32[np.ndarray, " n"]:
     """The ids of whole numbers. Label pictures are flat: only where the colour changes is it looked at."""
-    codes = _codes(pixels)
-    starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
-    runs = codes[starts]
+    changes = (pixels[1:, 0] != pixels[:-1, 0]) | (pixels[1:, 1] != pixels[:-1, 1]) | (pixels[1:, 2] != pixels[:-1, 2])
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    runs = _codes(pixels[starts])
     listed, ids, order = classes.coded(np.iinfo(pixels.dtype).max)
     place = np.searchsorted(listed, runs)
     named = listed[place] == runs
     if (shared := named & (listed[place + 1] == runs)).any():
         _refuse(path, classes, order[listed[:-2] == runs[shared.argmax()]])
     found = np.where(named, ids[place], np.where(runs == 0, 0, UNNAMED).astype(np.int32))
-    return np.repeat(found, np.diff(starts, append=len(codes)))
+    return np.repeat(found, np.diff(starts, append=len(pixels)))
 
 
 def _codes(pixels: Integer[np.ndarray, "n 3"]) -> Int64[np.ndarray, " n"]:

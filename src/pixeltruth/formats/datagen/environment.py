@@ -6,7 +6,7 @@ from typing import Any
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.places import is_plain
-from pixeltruth.formats.datagen.values import checked_content
+from pixeltruth.formats.datagen.values import checked
 from pixeltruth.problem import Problem
 from pixeltruth.remote import UrlPath, content
 
@@ -57,7 +57,7 @@ def _checked(camera: Path) -> dict[str, Any]:
         raise
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
-    return checked_content(path, data)
+    return checked(path, data)
 
 
 def _why_not(entry: Any) -> str | None:

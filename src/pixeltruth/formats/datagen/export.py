@@ -3,8 +3,9 @@
 Pictures, depth, normals, segmentation and cameras lie where that layout has a place for them. Maps that it has no
 place for (material ids, maps of keys, antialiased maps) are left out; distance and position follow from depth and
 camera. The segmentation holds both the class and the instance of a pixel: red counts classes, green and blue are the
-high and the low half of the instance id. A class is a category, or where the dataset has a map of parts, a category and
-the names of the parts below it (`human.head`); the tree of names has instances below their classes.
+high and the low half of the instance id, 0 in a dataset that has classes and no instances. A class is a category, or
+where the dataset has a map of parts, a category and the names of the parts below it (`human.head`); the tree of names
+has instances below their classes.
 """
 
 import json
@@ -27,6 +28,7 @@ from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError, NoViewpointError
 from pixeltruth.export import Item, NoOptions, Target, There
+from pixeltruth.formats.datagen.classes import UNNAMED
 from pixeltruth.formats.datagen.export_keypoints import NAME as KEYPOINTS
 from pixeltruth.formats.datagen.export_keypoints import has_keypoints, write_keypoints
 from pixeltruth.formats.datagen.index import FRAMES
@@ -96,20 +98,33 @@ class _Colours:
     """The colour of every instance of a scene, or of each of its parts where it has a map of them, and their tree."""
 
     def __init__(self, scene: Scene) -> None:
+        self.of: dict[int, Colour] = {}
+        self.tree: dict[str, Any] = {}
+        if classes := _classes_alone(scene):
+            self.by = "category_id"
+            self._number(scene, classes)
+            return
         places = _places_in_tree(scene)
         paths = sorted({path for path, _, _ in places.values()})
-        if len(paths) > _MOST_CLASSES:
-            raise JobError(f"{scene.path}: {len(paths)} classes; the layout holds {_MOST_CLASSES}")
+        _require_few(scene, len(paths))
         red = {path: number for number, path in enumerate(paths, 1)}
         self.by = "part" if _has_parts(scene) else "instance"
-        self.of: dict[int, Colour] = {
-            number: (red[path], id_ >> 16, id_ & 0xFFFF) for number, (path, id_, _) in places.items()
-        }
-        self.tree: dict[str, Any] = {}
+        self.of = {number: (red[path], id_ >> 16, id_ & 0xFFFF) for number, (path, id_, _) in places.items()}
         for path, id_, name in sorted(set(places.values())):
             self._grow(scene, path, leaf=(_word(f"{name}_{id_}"), (red[path], id_ >> 16, id_ & 0xFFFF)))
         if self.tree:
             self.tree["background"] = dict.fromkeys("RGB", 0)
+
+    def _number(self, scene: Scene, classes: Mapping[int, str]) -> None:
+        """One colour for each class; what the dataset does not name has one that the tree does not name either."""
+        _require_few(scene, len(classes) + 1)
+        self.of = {UNNAMED: (_MOST_CLASSES,) * 3, 0: (0, 0, 0)}
+        for number, (id_, name) in enumerate(sorted(classes.items(), key=lambda item: item[1])):
+            node, path = self.tree, name.split(".")
+            for step in path[:-1]:
+                node = node.setdefault(step, {})
+            self.of.setdefault(id_, (number + 1, 0, 0))
+            node[path[-1]] = dict(zip("RGB", self.of[id_], strict=True))
 
     def _grow(self, scene: Scene, path: Path, *, leaf: tuple[str, Colour]) -> None:
         node, (name, colour) = self.tree, leaf
@@ -125,6 +140,17 @@ class _Colours:
         known, index = np.unique(ids, return_inverse=True)
         table = np.array([self.of[id_] if id_ else (0, 0, 0) for id_ in known.tolist()], dtype=np.uint16)
         return table[index.reshape(ids.shape)]
+
+
+def _require_few(scene: Scene, classes: int) -> None:
+    if classes > _MOST_CLASSES:
+        raise JobError(f"{scene.path}: {classes} classes; the layout holds {_MOST_CLASSES}")
+
+
+def _classes_alone(scene: Scene) -> dict[int, str]:
+    """The dotted names of the classes of a dataset that knows no instances; empty for any other."""
+    named = (point["classes"] for point in scene if {"category_id", "classes"} <= set(dir(point)))
+    return {} if _instances(scene) else {id_: name for classes in named for id_, name in classes.items()}
 
 
 def _places_in_tree(scene: Scene) -> dict[int, tuple[Path, int, str]]:
@@ -176,7 +202,7 @@ def _camera(place: _Place, colours: _Colours) -> Iterator[Item]:
         yield Item(folder / "depth.exr", partial(_write_exr, first, _depth))
     if "normals" in names:
         yield Item(folder / "normal_maps.exr", partial(_write_exr, first, _normals))
-    if "instance" in names and colours.tree:
+    if colours.by in names and colours.tree:
         yield Item(folder / "semantic_segmentation.png", partial(_write_segmentation, first, colours))
     if has_keypoints(first):
         moves = folder.parent.parent.name == "frames"

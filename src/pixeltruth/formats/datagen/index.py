@@ -38,7 +38,7 @@ def _is_scene(folder: Path) -> bool:
 
 def _holds_cameras(folder: Path, folders: list[str]) -> bool:
     """Whether one of the folders in a folder is a camera, or its frames hold one."""
-    if any((folder / name / ENVIRONMENT).is_file() for name in folders):
+    if any(_is_camera(folder / name) for name in folders):
         return True
     return FRAMES in folders and any(_is_scene(folder / FRAMES / name) for name in listing(folder / FRAMES)[0])
 
@@ -78,6 +78,13 @@ def _folders(path: Path) -> list[str]:
     return _sorted([name for name in listing(path)[0] if name != KEY_POINTS])
 
 
+def _is_camera(folder: Path) -> bool:
+    try:
+        return (folder / ENVIRONMENT).is_file()
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True)
 class _Readers(Readers):
     """The datapoints of a camera, made one at a time."""
@@ -107,7 +114,7 @@ class _Scan:
         cameras: dict[str, list[tuple[Places, int | None]]] = {}
         for child in _folders(path):
             folder = path / child
-            if child != FRAMES or (folder / ENVIRONMENT).is_file():
+            if child != FRAMES or _is_camera(folder):
                 cameras[child] = [(Places(path, path, folder), None)]
                 continue
             for number, frame in self._frames(folder):

@@ -53,17 +53,19 @@ def normals(
     Returns:
         Length 1 where something is hit, 0 where nothing is; NaN where the stored vector is mixed with the background.
     """
-    vectors = np.stack(stored)  # plane by plane, which is several times faster than pixel by pixel
-    coloured = vectors.any(axis=0)
+    red, green, blue = stored
+    coloured = (red != 0) | (green != 0) | (blue != 0)
     hits = coloured if hits is None or hits.shape != coloured.shape else hits & coloured
-    vectors = vectors * np.float32(2) - np.float32(1)
-    np.negative(vectors[1:], out=vectors[1:])
-    lengths = np.sqrt((vectors * vectors).sum(axis=0))
-    blended = hits & ((np.abs(lengths - 1) > _BLENDED) & _beside(~hits) | (lengths == 0))
-    vectors /= np.where(lengths > 0, lengths, np.float32(1))
-    np.copyto(vectors, np.nan, where=blended)
-    np.copyto(vectors, 0, where=~hits)
-    return np.stack(list(vectors), axis=-1)
+    two, one = np.float32(2), np.float32(1)
+    x, y, z = red * two - one, one - green * two, one - blue * two  # apart, which is faster than pixel by pixel
+    lengths = np.sqrt(x * x + y * y + z * z)
+    blended = hits & ((np.abs(lengths - one) > _BLENDED) & _beside(~hits) | (lengths == 0))
+    scale = np.where(hits, lengths, one)
+    scale[blended] = np.nan
+    out = np.zeros((*lengths.shape, 3), np.float32)
+    for channel, plane in enumerate((x, y, z)):
+        np.divide(plane, scale, out=out[..., channel], where=hits)
+    return out
 
 
 def _beside(background: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:

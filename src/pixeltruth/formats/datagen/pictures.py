@@ -2,6 +2,7 @@
 
 import io
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import kornia_rs
@@ -10,8 +11,8 @@ from jaxtyping import Float32, Shaped, UInt8, UInt16
 from PIL import Image
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.exr.pixels import read_channels
-from pixeltruth.remote import content
+from pixeltruth.formats.datagen.values import file_bytes
+from pixeltruth.formats.exr.pixels import MOST_BYTES, read_channels
 
 _DEFLATE_RATIO = 1032
 """No deflate stream grows more than this: a header that claims more is a lie, and is refused before memory is taken."""
@@ -41,14 +42,14 @@ def read_png(path: Path) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w
     Raises:
         FormatError: The file is missing, damaged, or no PNG.
     """
-    data = _bytes(path)
+    data = file_bytes(path)
     if len(data) < _HEADER.size:
         raise FormatError(path, "is damaged: it ends within its header")
     signature, chunk, width, height, bits, colour = _HEADER.unpack_from(data)
     if signature != b"\x89PNG\r\n\x1a\n" or chunk != b"IHDR" or colour not in _CHANNELS:
         raise FormatError(path, "is no PNG")
-    if width * height * _CHANNELS[colour] * bits > 8 * _DEFLATE_RATIO * len(data):
-        raise FormatError(path, f"is damaged: its header claims {width}x{height} pixels, more than the file can hold")
+    if width * height * _CHANNELS[colour] * bits > 8 * min(_DEFLATE_RATIO * len(data), MOST_BYTES):
+        raise FormatError(path, f"is damaged: its header claims {width}x{height} pixels, more than it can hold")
     if colour == 4 and bits == 16:
         raise FormatError(path, "is grey with alpha of 16 bits, which is not supported; save it as colour")
     try:
@@ -73,13 +74,31 @@ def to_uint8(picture: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]) 
     return picture if picture.dtype == np.uint8 else (picture // 257).astype(np.uint8)
 
 
+def without_alpha(picture: Shaped[np.ndarray, "h w c"]) -> Shaped[np.ndarray, "h w 3"]:
+    """The first three channels, in memory of their own where there are more."""
+    if picture.shape[2] == 3:
+        return picture
+    return _interleaved([picture[..., channel] for channel in range(3)])
+
+
+def _interleaved(planes: Sequence[Shaped[np.ndarray, "h w"]]) -> Shaped[np.ndarray, "h w c"]:
+    """As `np.stack`, which takes two to three times as long for a last axis so short."""
+    out = np.empty((*planes[0].shape, len(planes)), planes[0].dtype)
+    for channel, plane in enumerate(planes):
+        out[..., channel] = plane
+    return out
+
+
 def read_exr(path: Path) -> Float32[np.ndarray, "h w 3"]:
     """An EXR of colours: red, green and blue, or one channel three times; alpha is left out.
 
     Raises:
         FormatError: The file is missing, damaged, or has other channels.
     """
-    return np.stack(read_planes(path), axis=-1)
+    planes = _channels(path, "RGB")
+    if all(plane.dtype == np.float16 for plane in planes):
+        return _single(_interleaved(planes))  # once for all three
+    return _interleaved([_single(plane) for plane in planes])
 
 
 def read_planes(path: Path, names: str = "RGB") -> list[Float32[np.ndarray, "h w"]]:
@@ -88,15 +107,19 @@ def read_planes(path: Path, names: str = "RGB") -> list[Float32[np.ndarray, "h w
     Raises:
         FormatError: The file is missing, damaged, or has other channels.
     """
+    return [_single(plane) for plane in _channels(path, names)]
+
+
+def _channels(path: Path, names: str) -> list[Shaped[np.ndarray, "h w"]]:
     _, channels = read_channels(path)
     if len(channels) == 1:
         channels = dict.fromkeys("RGB", next(iter(channels.values())))
     if not channels.keys() >= set("RGB"):
         raise FormatError(path, f"has the channels {', '.join(channels)}; expected R, G, B")
-    return [_single(channels[name]) for name in names]
+    return [channels[name] for name in names]
 
 
-def _single(plane: Shaped[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+def _single(plane: Shaped[np.ndarray, "*any"]) -> Float32[np.ndarray, "*any"]:
     if plane.dtype != np.float16:
         return plane.astype(np.float32, copy=False)
     return _HALVES.take(plane.view(np.uint16), mode="clip")  # twice as fast as NumPy's conversion
@@ -104,10 +127,3 @@ def _single(plane: Shaped[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
 
 _HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
 """Every half as a single."""
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return content(path)
-    except OSError as error:
-        raise FormatError(path, f"cannot be read: {error.strerror or error}") from error

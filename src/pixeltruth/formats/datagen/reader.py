@@ -17,9 +17,9 @@ from pixeltruth.formats.datagen import maps
 from pixeltruth.formats.datagen.classes import Classes, class_id, names_under
 from pixeltruth.formats.datagen.kept import kept
 from pixeltruth.formats.datagen.keypoints import V1_FILES
-from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_planes, read_png, to_uint8
+from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_planes, read_png, to_uint8, without_alpha
 from pixeltruth.formats.datagen.places import KEY_POINTS, Places
-from pixeltruth.formats.datagen.texts import TEXTS, read_camera, read_text
+from pixeltruth.formats.datagen.texts import TEXTS, read_camera, read_classes, read_text
 from pixeltruth.formats.datagen.values import OURS, STORED, View
 from pixeltruth.formats.reading import Reader
 from pixeltruth.lazy import once
@@ -111,10 +111,10 @@ class DatagenReader(Reader):
         return kept(name, path, read_only) if path is not None and shared else read_only()
 
     def _read_rgb(self) -> np.ndarray:
-        return np.ascontiguousarray(self._visible(3))
+        return without_alpha(self._visible)
 
     def _read_alpha(self) -> np.ndarray:
-        return np.ascontiguousarray(self._visible(4)[..., 3])
+        return np.ascontiguousarray(self._visible[..., 3])
 
     def _read_infrared(self) -> np.ndarray:
         return maps.one_channel(self._existing(INFRARED), to_uint8(read_png(self._existing(INFRARED))))
@@ -137,16 +137,16 @@ class DatagenReader(Reader):
 
     @once
     def _classes(self) -> Classes:
-        name = "semantic_segmentation_metadata"
-        return Classes(self._existing(f"{name}.json"), self._text(name, OURS))
+        return read_classes(self._existing("semantic_segmentation_metadata.json"))
 
-    def _visible(self, channels: int) -> np.ndarray:
-        """The first channels of the picture, as many as it has."""
-        return to_uint8(read_png(self._existing(self._picture))[..., :channels])
+    @property
+    def _visible(self) -> np.ndarray:
+        """The picture of 8 bits, with all of its channels."""
+        return to_uint8(read_png(self._existing(self._picture)))
 
     def _labels(self) -> np.ndarray:
         path = self._existing(*_SEGMENTATION)
-        return read_exr(path) if path.suffix == ".exr" else read_png(path)[..., :3]
+        return read_exr(path) if path.suffix == ".exr" else without_alpha(read_png(path))
 
     def _existing(self, *names: str) -> Path:
         """The file of the first of these names that is there."""
@@ -200,11 +200,11 @@ class DatagenReader(Reader):
     def _decoded(self, name: str) -> np.ndarray:
         if name == "visible_spectrum":
             transparent = self._entry.get("background") == "transparent"
-            return np.ascontiguousarray(self._visible(4 if transparent else 3))
+            return self._visible if transparent else without_alpha(self._visible)
         if name == "infrared_spectrum":
-            return np.ascontiguousarray(to_uint8(read_png(self._existing(INFRARED)))[..., :3])
+            return without_alpha(to_uint8(read_png(self._existing(INFRARED))))
         if name == "semantic_segmentation":
-            return np.ascontiguousarray(self._labels())
+            return self._labels()
         return read_exr(self._existing(_FILES[name]))
 
     def _fact(self, name: str) -> Any:

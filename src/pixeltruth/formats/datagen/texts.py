@@ -1,6 +1,7 @@
 """Datagen's JSON files as trees, parsed once for all datapoints that share them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,8 @@ from typing import Any
 from pixeltruth.collector import collection_paused
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen import keypoints, schema
-from pixeltruth.formats.datagen.classes import segmentation
-from pixeltruth.formats.datagen.values import OURS, Read, View, checked, parsed
+from pixeltruth.formats.datagen.classes import Classes, segmentation
+from pixeltruth.formats.datagen.values import OURS, Read, View, checked, file_bytes, parsed
 from pixeltruth.formats.datagen.viewpoint import CameraReading, read_viewpoint
 from pixeltruth.tree import Tree
 
@@ -26,6 +27,9 @@ TEXTS: dict[str, Callable[[View], Read]] = {
     "datapoint_request": schema.datapoint_request,
 }
 """Modalities that are a file `<name>.json` of version 1."""
+
+_ALIKE = ("semantic_segmentation_metadata", "camera_metadata", "lights_metadata")
+"""Those that many scenes have byte for byte, under names of their own: parsed once for all."""
 
 _POINTS: dict[str, Callable[[View], Read]] = {
     "keypoints": keypoints.keypoints,
@@ -56,7 +60,30 @@ def read_camera(path: Path) -> CameraReading:
         NoViewpointError: The file states neither matrices nor what they are made of.
         FormatError: It is missing, damaged, or contradicts itself.
     """
-    return _camera(path, *_stamp(path))
+    return _camera(_file(path, *_stamp(path)))
+
+
+def read_classes(path: Path) -> Classes:
+    """The classes of a `semantic_segmentation_metadata.json`.
+
+    Raises:
+        FormatError: It is missing or damaged, or two of its names have one id.
+    """
+    return _classes(_file(path, *_stamp(path)))
+
+
+def forget() -> None:
+    """Drop everything that is kept."""
+    for cache in (_tree, _file, _alike, _camera, _classes):
+        cache.cache_clear()
+
+
+@dataclass(frozen=True)
+class _File:
+    """What a file holds; files that hold the same are the same, whatever they are called."""
+
+    data: bytes
+    path: Path = field(compare=False)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -68,12 +95,31 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=_KEPT)
-def _camera(path: Path, *stamp: int) -> CameraReading:
-    return read_viewpoint(path, _tree("camera_metadata", path, OURS, *stamp))
+def _tree(name: str, path: Path, view: View, *stamp: int) -> Tree:
+    if name in _ALIKE:
+        return _alike(name, view, _file(path, *stamp))
+    return _parsed(name, view, _File(file_bytes(path), path))
 
 
 @lru_cache(maxsize=_KEPT)
-def _tree(name: str, path: Path, view: View, *_stamp: int) -> Tree:
+def _file(path: Path, *_stamp: int) -> _File:
+    return _File(file_bytes(path), path)
+
+
+def _parsed(name: str, view: View, file: _File) -> Tree:
     read: Any = _READERS[name](view)
     with collection_paused():
-        return parsed(path, read, checked(path, (1, 2) if name == "keypoints" else (1,)))
+        return parsed(file.path, read, checked(file.path, file.data, (1, 2) if name == "keypoints" else (1,)))
+
+
+_alike = lru_cache(maxsize=_KEPT)(_parsed)
+
+
+@lru_cache(maxsize=_KEPT)
+def _camera(file: _File) -> CameraReading:
+    return read_viewpoint(file.path, _alike("camera_metadata", OURS, file))
+
+
+@lru_cache(maxsize=_KEPT)
+def _classes(file: _File) -> Classes:
+    return Classes(file.path, _alike("semantic_segmentation_metadata", OURS, file))

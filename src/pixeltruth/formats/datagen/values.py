@@ -50,21 +50,29 @@ class View:
     ours: bool
 
 
-def checked(path: Path, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
-    """The object that a JSON file holds, less its `version`, once that is known to be one this reader knows.
+def file_bytes(path: Path | str) -> bytes:
+    """The content of a file.
 
     Raises:
-        FormatError: It is missing, no JSON object, or of another major version.
+        FormatError: It cannot be read.
     """
     try:
-        data = content(path)
+        return content(path)
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
-    return checked_content(path, data, majors)
 
 
-def checked_content(path: Path | str, data: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
-    """The same for a file that was read."""
+def checked(path: Path | str, data: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:
+    """The object that a JSON file holds, less its `version`, once that is known to be one this reader knows.
+
+    Args:
+        path: The file, for errors.
+        data: Its content.
+        majors: The major versions that are known.
+
+    Raises:
+        FormatError: It is no JSON object, or of another major version.
+    """
     try:
         raw = from_json(data)
     except ValueError as error:
@@ -169,6 +177,8 @@ def number(value: Any) -> float:
         return float(value)
     except ValueError:
         raise WrongValue(f"should be a number, not {value!r}") from None
+    except OverflowError:
+        raise WrongValue("is larger than any number that a computer reckons with") from None
 
 
 def whole(value: Any) -> int:
@@ -220,20 +230,20 @@ _AXES = (("x", "y", "z"), ("x", "y"))
 def _regular(value: list[Any]) -> np.ndarray | None:
     """Numbers, rows of numbers, or points that have the same axes each: nearly all that is in a file."""
     first = value[0] if value else None
+    if not isinstance(first, dict | list):
+        return _numbers(value)
     try:
-        if isinstance(first, dict):
-            width = len(axes := tuple(first))
-            if axes not in _AXES:
-                return None
-            flat = list(chain.from_iterable(map(itemgetter(*axes), value)))
-        elif isinstance(first, list):
-            width, flat = len(first), list(chain.from_iterable(value))
-        else:
-            return _numbers(value)
-        array = _numbers(flat) if set(map(len, value)) == {width} else None
+        if set(map(len, value)) != {len(first)}:
+            return None
+        if isinstance(first, list):
+            array = _numbers(list(chain.from_iterable(value)))
+            return None if array is None else array.reshape(-1, len(first))
+        if (axes := tuple(first)) not in _AXES:
+            return None
+        array = _numbers([number for axis in axes for number in map(itemgetter(axis), value)])
+        return None if array is None else np.ascontiguousarray(array.reshape(len(axes), -1).T)
     except (KeyError, TypeError, ValueError):
         return None
-    return None if array is None else array.reshape(-1, width)
 
 
 def _numbers(flat: list[Any]) -> np.ndarray | None:

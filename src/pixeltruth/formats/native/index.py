@@ -17,7 +17,7 @@ from pixeltruth.formats.native.reader import ViewFile
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex, mask_of_name
 from pixeltruth.lazy import once
 from pixeltruth.manifest import DATASET_FILE, SCENE_FILE, DatasetManifest, SceneManifest, read_json, view_file
-from pixeltruth.modalities import Modality
+from pixeltruth.modalities import Modality, drawing_of
 from pixeltruth.problem import Problem
 from pixeltruth.skeleton import BUILT_IN, Skeletons
 from pixeltruth.view import InstanceRow
@@ -76,15 +76,16 @@ class NativeReader(Reader):
 
     def _row(self, name: str) -> Modality:
         found = self._file.element(self._names[name])
+        channels = sum(found.shape[2:])
         return Modality(
             name,
             found.dtype,
-            channels=sum(found.shape[2:]),
+            channels=channels,
             unit=found.unit,
             frame=found.frame,
             background=found.background,
             engine="cycles" if "/" in self._names[name] else "rays",
-            drawing="ids",
+            drawing=drawing_of(found.dtype, channels),
             default=True,
             doc="",
         )
@@ -181,18 +182,32 @@ def recognise(folder: Path) -> bool:
 
 
 def open_folder(folder: Path) -> FolderIndex:
-    """The index of a dataset; views that an interrupted run did not write are left out and listed.
+    """The index of a dataset; what an interrupted run did not write is left out and listed, and so is a damaged scene.
 
     Raises:
-        FormatError: A manifest in it is damaged.
+        FormatError: `dataset.json` is damaged, or every `scene.json` there is.
     """
     manifest = read_json(folder / DATASET_FILE, DatasetManifest)
     rows = {entry.name: entry.row for entry in manifest.modalities}
     folders = scene_folders(folder)
-    begun = [path for path in folders if (path / SCENE_FILE).is_file()]
-    scenes = tuple(open_scene(path, rows, manifest.skeletons) for path in begun)
+    begun = [path for path in folders if _is_begun(path)]
+    scenes, broken = [], []
+    for path in begun:
+        try:
+            scenes.append(open_scene(path, rows, manifest.skeletons))
+        except FormatError as error:
+            broken.append(error)
+    if broken and not scenes:
+        raise broken[0]
     missing = tuple(path / SCENE_FILE for path in folders if path not in begun)
-    return FolderIndex(folder, "native", scenes, manifest, missing)
+    return FolderIndex(folder, "native", tuple(scenes), manifest, missing, tuple(map(Problem.of, broken)))
+
+
+def _is_begun(scene: Path) -> bool:
+    try:
+        return (scene / SCENE_FILE).is_file()
+    except OSError:
+        return True  # opening it says why not
 
 
 def scene_folders(root: Path) -> list[Path]:
@@ -215,16 +230,24 @@ def open_scene(folder: Path, rows: Rows, skeletons: Skeletons) -> SceneIndex:
         skeletons: Those of the dataset, by name.
 
     Raises:
-        FormatError: `scene.json` is missing or damaged.
+        FormatError: `scene.json` is missing or damaged, or a camera's folder cannot be looked into.
     """
     manifest = read_json(folder / SCENE_FILE, SceneManifest)
     cameras, classes = [], classes_of(manifest)
     for entry in manifest.cameras:
         home = folder / entry.folder
-        on_disk = {path.name for path in home.iterdir()} if home.is_dir() else set()
+        on_disk = _names_in(home)
         frames = tuple(frame for frame in entry.views if view_file(frame) in on_disk)
         missing = tuple(home / view_file(frame) for frame in entry.views if view_file(frame) not in on_disk)
         views = _Views(home, entry.name, frames, manifest.lighting, listed=rows, classes=classes, skeletons=skeletons)
         cameras.append(CameraIndex(home, entry.name, views, frames, manifest.lighting, entry.views, missing))
     name = " + ".join(source.name for source in manifest.sources)
     return SceneIndex(folder, name, tuple(cameras), manifest)
+
+
+def _names_in(camera: Path) -> set[str]:
+    """Names of the files in a camera's folder; none where it is not there yet."""
+    try:
+        return {path.name for path in camera.iterdir()} if camera.is_dir() else set()
+    except OSError as error:
+        raise FormatError(camera, f"cannot be looked into: {error.strerror or error}") from error
