@@ -1,9 +1,9 @@
 """Keypoints as `key_points/all_key_points.json`, whose points are (row, column) with pixel edges at whole numbers.
 
-Below the name of an instance lies a numbered list of its keypoints, called by its skeleton (`all` without one), and
-each keypoint by its name. In the list NaN stands where a point has no coordinates; by name there is no such point.
-Where there are frames, the SDK's reader takes no visibility: of a named point it is left out, that of the list is
-passed by.
+Groups that belong to no instance, as Datagen's own, keep their names. Otherwise lies below the name of an instance a
+numbered list of its keypoints, called by its skeleton (`all` without one), and each keypoint by its name. In the list
+NaN stands where a point has no coordinates; by name there is no such point. Where there are frames, the SDK's reader
+takes no visibility: of a named point it is left out, that of the list is passed by.
 """
 
 import json
@@ -14,15 +14,15 @@ import numpy as np
 
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.points import PointGroup, point_groups
-from pixeltruth.tree import word
+from pixeltruth.tree import Tree, word
 
 NAME = "key_points/all_key_points.json"
 _LIST = "all"
 
 
 def has_keypoints(point: Datapoint) -> bool:
-    """Whether a datapoint tells of keypoints of instances."""
-    return "keypoints" in dir(point) and all("instance" in branch for branch in point["keypoints"].values())
+    """Whether a datapoint tells of keypoints."""
+    return "keypoints" in dir(point) and len(point["keypoints"]) > 0
 
 
 def write_keypoints(point: Datapoint, stream: BinaryIO, *, moves: bool) -> None:
@@ -34,8 +34,23 @@ def write_keypoints(point: Datapoint, stream: BinaryIO, *, moves: bool) -> None:
         moves: Whether the layout has frames.
     """
     tree = point["keypoints"]
-    content = {group.path: _instance(group, tree[group.path]["skeleton"], moves=moves) for group in point_groups(tree)}
+    if all("instance" in branch for branch in tree.values()):
+        groups = point_groups(tree)
+        content = {group.path: _instance(group, tree[group.path]["skeleton"], moves=moves) for group in groups}
+    else:
+        content = _branches(tree, moves=moves)
     stream.write(json.dumps({"version": "2.0.0", **content}, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def _branches(tree: Tree, *, moves: bool) -> dict[str, Any]:
+    """Groups by their names, down to points, which are numbered from 0 where there are several."""
+    if "coords_2d" not in tree:
+        return {name: _branches(branch, moves=moves) for name, branch in tree.items()}
+    (group,) = point_groups(tree)
+    points = [_point(group, place) for place in range(len(group.names))]
+    if group.visible is None or (moves and np.ndim(tree["coords_2d"]) == 1):
+        points = [{key: point[key] for key in ("global_3d", "pixel_2d")} for point in points]
+    return points[0] if np.ndim(tree["coords_2d"]) == 1 else {str(place): point for place, point in enumerate(points)}
 
 
 def _instance(group: PointGroup, skeleton: str | None, *, moves: bool) -> dict[str, Any]:
