@@ -1,9 +1,12 @@
 """The synthetic dataset as one of annotations: a person with COCO's keypoints, a crate, and the ground behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.formats import native
 from pixeltruth.manifest import (
     DATASET_FILE,
@@ -14,7 +17,7 @@ from pixeltruth.manifest import (
     view_file,
     write_json,
 )
-from pixeltruth.view import View
+from pixeltruth.view import Box, InstanceRow, View
 from tests import jointed, synthetic
 
 CATEGORIES = {1: (0, "background"), 2: (1, "person"), 7: (2, "crate")}
@@ -57,6 +60,47 @@ def write_dataset(root: Path, *, values: Mapping[int, Mapping] | None = None, **
                 made = view(frame, more, lighting=scene.lighting)
                 native.write_view(folder / camera.folder / view_file(frame), made)
     return root
+
+
+def change(root: Path, of_view: Callable[[View], View], of_scene: Callable[[SceneManifest], SceneManifest]) -> Path:
+    """Writes every view, and what each scene says of all, anew."""
+    for folder in root.glob("scene_*"):
+        scene = read_json(folder / SCENE_FILE, SceneManifest)
+        values = {entry.id: entry.values for entry in scene.instances}
+        write_json(folder / SCENE_FILE, of_scene(scene))
+        for camera in scene.cameras:
+            for frame in camera.views:
+                made = of_view(view(frame, values, lighting=scene.lighting))
+                native.write_view(folder / camera.folder / view_file(frame), made)
+    return root
+
+
+def part(whole: View, box: Box) -> View:
+    """A part of the picture of a view, with the keypoints that are in it; nothing is known of what lies behind."""
+    x, y, width, height = box
+    lens = whole.viewpoint.lens
+    cut = np.s_[y : y + height, x : x + width]
+    arrays = {name: array[cut] for name, array in whole.arrays.items()}
+    lights = {name: {key: array[cut] for key, array in maps.items()} for name, maps in whole.lighting.items()}
+    shown = {row.id: arrays["instance"] == row.id for row in whole.instances}
+    rows = tuple(seen(row, shown[row.id]) for row in whole.instances if shown[row.id].any())
+    moved = [replace(group, uv=group.uv - (x, y)) for group in whole.keypoints or ()]
+    points = tuple(replace(group, flag=group.flag * _inside(group.uv, (width, height))) for group in moved)
+    camera = Viewpoint(Lens(width, height, fx=lens.fx, fy=lens.fy, cx=lens.cx - x, cy=lens.cy - y),
+                       whole.viewpoint.world_from_camera)  # fmt: skip
+    return replace(whole, viewpoint=camera, arrays=arrays, lighting=lights, instances=rows, amodal_masks=None,
+                   keypoints=points)  # fmt: skip
+
+
+def seen(row: InstanceRow, mask: np.ndarray) -> InstanceRow:
+    """The row of an instance of which these pixels are seen."""
+    v, u = np.nonzero(mask)
+    box = tuple(int(number) for number in (u.min(), v.min(), np.ptp(u) + 1, np.ptp(v) + 1))
+    return replace(row, area=len(u), box=box, amodal=None)
+
+
+def _inside(uv: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return ((uv >= -0.5) & (uv < np.array(size) - 0.5)).all(axis=1).astype(np.uint8)
 
 
 def _joints(id_: int) -> dict:

@@ -142,7 +142,10 @@ def export_dataset(
     if not len(dataset):
         raise JobError(f"{dataset!r} holds nothing to export")
     if append and not known[target].appends:
-        raise JobError(f"append: an export to {target} is of one dataset; choose an empty or new folder")
+        raise JobError(
+            f"append: a folder of {target} holds one export; load the datasets as one (`pixeltruth.load(one, other)`) "
+            "and choose an empty or new folder"
+        )
     record = {
         "generator": f"pixeltruth {version('pixeltruth')}",
         "format": target,
@@ -152,10 +155,19 @@ def export_dataset(
     there = _there(folder, record, append=append)
     items = _distinct(known[target].plan(dataset, chosen, there))
     with _claimed(folder, record, there), Progress(shown=progress, doing="exporting", counted="files") as bar:
+        bar.note([*_absent(dataset)])
         _write(items, folder, bar, workers=workers or min(_MAX_WORKERS, os.cpu_count() or 1))
         if (finish := known[target].finish) is not None:
             bar.note(finish(folder))
     return [folder / item.path for item in items]
+
+
+def _absent(dataset: Dataset) -> Iterator[str]:
+    """What the dataset should have and has not, in words."""
+    if missing := dataset.missing:
+        yield f"left out: {len(missing)} of the dataset's files that an interrupted run did not write, as {missing[0]}"
+    for problem in (problem for folder in dataset.folders for problem in folder.problems):
+        yield f"left out: {problem}"
 
 
 def identity(dataset: Dataset) -> dict[str, Any]:
@@ -269,8 +281,9 @@ def _claimed(folder: Path, record: dict[str, Any], there: There) -> Iterator[Non
     with lock:
         hold(lock, folder)
         _join(folder, record, there)
-        for left_over in folder.glob("**/.*.tmp"):  # of an export that was killed
-            left_over.unlink()
+        with _said(folder):
+            for left_over in folder.glob("**/.*.tmp"):  # of an export that was killed
+                left_over.unlink()
         yield
 
 

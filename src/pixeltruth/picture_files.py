@@ -1,7 +1,7 @@
 """Pictures of a dataset as annotation formats want them: files with numbers for names, in splits, with classes."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Annotated, Any, BinaryIO, Literal
@@ -13,11 +13,12 @@ from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError
 from pixeltruth.formats.folder_names import PLAIN
+from pixeltruth.lazy import once
 from pixeltruth.options import number, parse_list
 from pixeltruth.records import Integer, Record
 from pixeltruth.selection import Group, assigned
-from pixeltruth.taxonomy import Taxonomy, ThingCategory, ThingOptions, by_class, value_of
-from pixeltruth.things import Things, things_of
+from pixeltruth.taxonomy import Taxonomy, ThingOptions, by_class
+from pixeltruth.things import Members, keypoints_of, of_instances
 
 _QUALITY = 95
 Pictures = Literal["png", "jpg"]
@@ -72,49 +73,39 @@ class PictureOptions(Record):
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of an export.
+    """The classes of an export, which are its categories counted from 0.
 
     Attributes:
-        names: What each is called, by its number from 0 on.
-        of: The class of each category, by the category's number.
         taxonomy: The categories.
     """
 
-    names: tuple[str, ...]
-    of: Mapping[int, int]
     taxonomy: Taxonomy
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each is called, by its number."""
+        return tuple(entry.name for entry in self.taxonomy.categories)
 
-def classes_of(taxonomy: Taxonomy, kept: Sequence[ThingCategory]) -> Classes:
+    @once
+    def of(self) -> Mapping[int, int]:
+        """The class of each category, by the category's number."""
+        return {entry.id: place for place, entry in enumerate(self.taxonomy.categories)}
+
+
+def classes_of(taxonomy: Taxonomy) -> Classes:
     """The classes of some categories, in their order.
 
     Raises:
         JobError: There is none, or a name is none that a line of text can hold.
     """
-    if not kept:
+    if not taxonomy.categories:
         raise JobError("there is no category to write; name one (--categories)")
-    for entry in kept:
+    for entry in taxonomy.categories:
         if not entry.name.isprintable():
             raise JobError(
                 f"category {entry.id} is called {entry.name!r}, which a text of names cannot hold; rename it"
             )
-    numbers = {entry.id: place for place, entry in enumerate(kept)}
-    return Classes(tuple(entry.name for entry in kept), numbers, taxonomy)
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What the table of a picture tells of its visible instances.
-
-    Attributes:
-        things: How many annotations they become, crowds as one.
-        crowds: Instances that belong to a crowd.
-        others: Instances that are of no class.
-    """
-
-    things: int
-    crowds: int
-    others: int
+    return Classes(taxonomy)
 
 
 @dataclass(frozen=True)
@@ -122,101 +113,115 @@ class Picture:
     """A datapoint to be written; it is opened anew for each file, so that its arrays are not kept.
 
     Attributes:
-        name: Its place in the dataset, counted from 1, in twelve digits; what its files are called.
-        kind: What its picture becomes.
+        number: Its place in the export, counted from 1.
+        ending: What the name of its picture's file ends in.
         split: The split that it falls into; empty where there is none.
-        tally: What its table tells of.
         scene, index: Where it is.
     """
 
-    name: str
-    kind: Pictures
+    number: int
+    ending: Pictures
     split: str
-    tally: Tally
     scene: Scene
     index: int
 
     @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"{self.number:012}"
+
+    @property
     def file_name(self) -> str:
         """The name of its picture's file."""
-        return f"{self.name}.{self.kind}"
+        return f"{self.name}.{self.ending}"
 
     @property
     def point(self) -> Datapoint:
         """The datapoint."""
         return self.scene[self.index]
 
-    def things(self, classes: Classes) -> Things:
-        """What it shows."""
-        return things_of(self.point, classes.taxonomy)
 
+def pictures(
+    dataset: Dataset, ending: Pictures, *, splits: Sequence[str] = (), first: int = 1, needed: bool = True
+) -> list[Picture]:
+    """All pictures of a dataset. Of a scene of ours, whose views have the same maps, one view is opened.
 
-def pictures(dataset: Dataset, classes: Classes, chosen: PictureOptions) -> list[Picture]:
-    """All pictures of a dataset; each datapoint is opened once.
+    Args:
+        dataset: The dataset.
+        ending: What names of picture files end in.
+        splits: The split of each datapoint; none where there are no splits.
+        first: Number of the first picture.
+        needed: Whether there must be a picture.
 
     Raises:
-        JobError: A datapoint has no picture of 8 bits, or the splits are wrong.
+        JobError: A datapoint has no picture of 8 bits.
         FormatError: A file of the dataset is damaged.
     """
-    splits = _splits(dataset, chosen)
     found: list[Picture] = []
     for scene in dataset.scenes:
-        for index, point in enumerate(scene):
-            dtypes = {row.name: row.dtype for row in point.modalities}
-            if dtypes.get("rgb") != "uint8":
-                fault = f"rgb is {dtypes['rgb']}, not 8 bits" if "rgb" in dtypes else "has no picture (rgb)"
-                raise JobError(f"{point.path}: {fault}; annotations are of pictures")
-            name, split = f"{len(found) + 1:012}", splits[len(found)]
-            found.append(Picture(name, chosen.pictures, split, _tally(point, classes), scene, index))
+        for point in (scene[:1] if scene.manifest is not None else scene) if needed else ():
+            _require_picture(point)
+        for index in range(len(scene)):
+            split = splits[len(found)] if splits else ""
+            found.append(Picture(first + len(found), ending, split, scene, index))
     return found
 
 
-def _splits(dataset: Dataset, chosen: PictureOptions) -> Sequence[str]:
-    """The split of each datapoint."""
+def _require_picture(point: Datapoint) -> None:
+    dtypes = {row.name: row.dtype for row in point.modalities}
+    if dtypes.get("rgb") != "uint8":
+        fault = f"rgb is {dtypes['rgb']}, not 8 bits" if "rgb" in dtypes else "has no picture (rgb)"
+        raise JobError(f"{point.path}: {fault}; render with it, or `export coco --pictures none` for labels alone")
+
+
+def splits_of(dataset: Dataset, chosen: PictureOptions) -> Sequence[str]:
+    """The split of each datapoint; empty where none was asked for.
+
+    Raises:
+        JobError: The shares are wrong.
+    """
     if not chosen.shares:
-        return [""] * len(dataset)
+        return ()
     try:
         return assigned(dataset.folders, chosen.shares, chosen.split_by, seed=chosen.seed, exact=chosen.exact)
     except ValueError as error:
         raise JobError(f"split: {error}; what stays together is a choice (split_by)") from None
 
 
-def _tally(point: Datapoint, classes: Classes) -> Tally:
-    """Counts the instances of a picture; classes that stand in for instances count as nothing."""
-    if by_class(point):
-        return Tally(0, 0, 0)
-    options, counts, crowds = classes.taxonomy.options, Counter[str](), set()
-    for row in point.instances.visible:
-        number = classes.taxonomy.of.get(value_of(row.values))
-        if number not in classes.of:
-            counts["others"] += 1
-        elif row.values.get(options.crowd_by) or row.area < options.crowd_below:
-            counts["crowds"] += 1
-            crowds.add(number)
-        else:
-            counts["things"] += 1
-    return Tally(counts["things"] + len(crowds), counts["crowds"], counts["others"])
-
-
-def left_out(shown: Sequence[Picture], *, crowds: bool) -> Iterator[str]:
-    """What an export leaves out of what is visible, in words.
+def told(shown: Picture, taxonomy: Taxonomy, left_out: Counter[str], *, joints: bool = False) -> Members:
+    """What tables say that a picture shows, by id; nothing where classes stand in for instances, as no table has them.
 
     Args:
-        shown: All pictures.
-        crowds: Whether crowds are left out.
+        shown: The picture; its maps are not read.
+        taxonomy: The categories.
+        left_out: Why something is left out, and how many; counted here.
+        joints: Whether keypoints are looked at.
+
+    Raises:
+        FormatError: A file of the dataset is damaged.
+        JobError: A value that tells of crowds is neither true nor false.
     """
-    if others := sum(each.tally.others for each in shown):
-        yield f"left out: {others} visible instances of other categories"
-    if crowds and (count := sum(each.tally.crowds for each in shown)):
-        yield f"left out: {count} visible instances that belong to crowds"
+    point = shown.point
+    if shown.scene.manifest is None and by_class(point):
+        return {}
+    members = of_instances(point, taxonomy, left_out)
+    if joints:
+        keypoints_of(point, members, taxonomy, left_out=left_out)
+    return members
 
 
 def write_picture(shown: Picture, stream: BinaryIO) -> None:
-    """The picture as a file: PNG is exact; JPEG has quality 95 and colours at full resolution."""
-    jpeg = shown.kind == "jpg"
+    """The picture as a file: PNG is exact; JPEG has quality 95 and colours at full resolution.
+
+    Raises:
+        JobError: There is none.
+        FormatError: A file of the dataset is damaged.
+    """
+    point, jpeg = shown.point, shown.ending == "jpg"
+    _require_picture(point)
     how: dict[str, Any] = {"quality": _QUALITY, "subsampling": 0} if jpeg else {}
     held = BytesIO()  # a library may want to seek
-    Image.fromarray(shown.point["rgb"]).save(held, format="JPEG" if jpeg else "PNG", **how)
+    Image.fromarray(point["rgb"]).save(held, format="JPEG" if jpeg else "PNG", **how)
     stream.write(held.getvalue())
 
 

@@ -1,18 +1,20 @@
 """Categories as annotation formats number and name them, surveyed over a whole dataset before anything is written."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from pixeltruth.categories import category
+from pixeltruth.categories import CATEGORY_KEYS, category
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError
 from pixeltruth.formats.reading import NAME_KEYS
+from pixeltruth.lazy import once
+from pixeltruth.options import parse_list
 from pixeltruth.points import point_groups
-from pixeltruth.records import Record
+from pixeltruth.records import Record, shown
 
 BACKGROUND = "background"
 """A category of this name is left out unless it is asked for."""
@@ -20,6 +22,9 @@ ONLY = "object"
 """The one category of a dataset that has none."""
 Value = int | str | None
 """What tells the category of an instance: a number, a text where it has no number, None where it has neither."""
+_TELLING = frozenset((*CATEGORY_KEYS, *NAME_KEYS))
+_LARGEST = 2**63 - 1
+"""Categories are numbers of 64 bits to whatever reads annotations."""
 
 
 class ThingOptions(Record):
@@ -27,7 +32,8 @@ class ThingOptions(Record):
 
     Attributes:
         categories: Names or numbers of those to keep, `a,b`; by default all but one called `background`.
-        stuff: Names or numbers of those that are no things but stuff, as a sky or a ground: one segment a picture.
+        stuff: Names or numbers of those that are no things but stuff, as a sky or a ground: one segment a picture. They
+            are kept, whatever `categories` says.
         level: Of names of classes as Datagen has them, how many to keep: 1 makes `human` of `human.head.nose`.
         crowd_by: A key of the table of instances; those whose value is true belong to a crowd.
         crowd_below: Instances with fewer visible pixels belong to a crowd.
@@ -85,17 +91,44 @@ class Taxonomy:
 
     def by_id(self, id_: int) -> ThingCategory:
         """The category of a number."""
-        return next(entry for entry in self.categories if entry.id == id_)
+        return self._by_id[id_]
+
+    @once
+    def _by_id(self) -> dict[int, ThingCategory]:
+        return {entry.id: entry for entry in self.categories}
+
+    def of_those(self, kept: Sequence[ThingCategory]) -> "Taxonomy":
+        """The taxonomy with some of its categories; the others are left out."""
+        numbers = {entry.id for entry in kept}
+        of = {value: number for value, number in self.of.items() if number in numbers}
+        return replace(self, categories=tuple(kept), of=of)
 
 
 def value_of(values: Mapping[str, Any]) -> Value:
     """What tells the category of an instance with these values: its number, or its text where it has none."""
     found = category(values)
-    return _name(values) if found is None else found
+    return _name(values) if found in (None, "") else found
+
+
+def in_crowd(values: Mapping[str, Any], key: str, where: object) -> bool:
+    """Whether an instance with these values belongs to a crowd.
+
+    Args:
+        values: Its values.
+        key: Which of them says so; an instance that has no such value belongs to none.
+        where: A file, for the error.
+
+    Raises:
+        JobError: It is neither true nor false nor a number.
+    """
+    value = values.get(key)
+    if value is not None and not isinstance(value, bool | int | float):
+        raise JobError(f"{where}: an instance has {key} {shown(value)}, which should be true or false (crowd_by)")
+    return bool(value)
 
 
 def _name(values: Mapping[str, Any]) -> str | None:
-    return next((values[key] for key in NAME_KEYS if isinstance(values.get(key), str)), None)
+    return next((values[key] for key in NAME_KEYS if isinstance(values.get(key), str) and values[key]), None)
 
 
 def class_value(name: str, level: int | None) -> str:
@@ -104,7 +137,7 @@ def class_value(name: str, level: int | None) -> str:
 
 
 def by_class(point: Datapoint) -> bool:
-    """Whether classes with names stand in for instances, as in Datagen's files.
+    """Whether classes with names stand in for instances, as in Datagen's files; in ours, classes are those of parts.
 
     Raises:
         JobError: The datapoint has neither.
@@ -112,7 +145,7 @@ def by_class(point: Datapoint) -> bool:
     names = {row.name for row in point.modalities}
     if "instance" in names:
         return False
-    if "category_id" in names and "classes" in dir(point):
+    if "category_id" in names and "part" not in names and "classes" in dir(point):
         return True
     raise JobError(f"{point.path}: has no map of instances, so nothing tells its things apart; render with `instance`")
 
@@ -127,12 +160,12 @@ def survey(
     Args:
         dataset: The dataset.
         options: Which categories to keep.
-        known: Numbers that names have already.
+        known: Numbers that names have already. What is asked for by one of them need not be in this dataset.
         joints: Whether keypoints are wanted; else categories have none.
 
     Raises:
         JobError: A category has two names, or two lists of keypoints; one that is asked for is not there; a datapoint
-            tells no things apart.
+            tells no things apart; a value that should be true or false is neither.
         FormatError: A file of the dataset is damaged.
     """
     found: dict[Value, ThingCategory] = {}
@@ -141,9 +174,11 @@ def survey(
         found[value] = _agreed(found.setdefault(value, wanted), wanted)
     if options.level is not None and not any(entry.classes for entry in found.values()):
         raise JobError("level: the dataset has instances; levels are of names of classes, where there are none")
+    if options.crowd_below and found and all(entry.classes for entry in found.values()):
+        raise JobError("crowd_below: the dataset has classes and no instances, so nothing in it is a crowd")
     if set(found) == {None}:
         found[None] = replace(found[None], name=ONLY)
-    kept = _kept({value: entry for value, entry in found.items() if entry.name}, options)
+    kept = _kept({value: entry for value, entry in found.items() if entry.name}, options, known or {})
     numbered = _numbered(kept, known or {})
     categories = sorted(numbered.values(), key=lambda entry: entry.id)
     names = {value: entry.name for value, entry in found.items()}
@@ -162,21 +197,35 @@ def _seen(dataset: Dataset, options: ThingOptions) -> Iterator[tuple[Value, Thin
                 yield from _of_classes(point, options.level)
                 continue
             for values, keypoints, skeleton in _instances(scene, point):
+                in_crowd(values, options.crowd_by, scene.path)
                 value = value_of(values)
-                name = names.get(value, f"category_{value}") if isinstance(value, int) else value or ""
-                yield value, _with_skeleton(ThingCategory(-1, name, keypoints), point, skeleton)
+                name = names.get(value) or _name(values) or f"category_{value}" if isinstance(value, int) else value
+                yield value, _with_skeleton(ThingCategory(-1, name or "", keypoints), point, skeleton)
 
 
 def _instances(scene: Scene, point: Datapoint) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...], str | None]]:
+    """Values, keypoints and skeleton of instances; those of a scene that lists them are looked for there.
+
+    What changes over the frames is missing in a list, so that the tables of all views tell it.
+    """
     if scene.manifest is None:
         yield from ((row.values, (), None) for row in point.instances)
-    else:
-        yield from ((entry.values, entry.keypoints, entry.skeleton) for entry in scene.manifest.instances)
+        return
+    listed = {entry.id: entry for entry in scene.manifest.instances}
+    telling = {key for entry in listed.values() for key in entry.values} | {
+        key for row in point.instances for key in row.values
+    }
+    changing = {id_ for id_, entry in listed.items() if not (telling & _TELLING) <= entry.values.keys()}
+    for id_, entry in listed.items():
+        if id_ not in changing:
+            yield entry.values, entry.keypoints, entry.skeleton
+    for row in (row for each in scene for row in each.instances if row.id in changing) if changing else ():
+        yield row.values, listed[row.id].keypoints, listed[row.id].skeleton
 
 
 def _with_skeleton(entry: ThingCategory, point: Datapoint, name: str | None) -> ThingCategory:
     skeleton = None if name is None else point.skeletons.get(name)
-    if skeleton is None:
+    if skeleton is None or skeleton.keypoints != entry.keypoints:
         return entry
     pairs = tuple((entry.keypoints.index(left), entry.keypoints.index(right)) for left, right in skeleton.pairs)
     return replace(entry, edges=skeleton.edge_indices, pairs=pairs)
@@ -200,12 +249,20 @@ def class_keypoints(point: Datapoint) -> Iterator[str]:
 
 def _agreed(one: ThingCategory, other: ThingCategory) -> ThingCategory:
     """The category that two instances of it have; classes may have other keypoints in each picture."""
+    if one.name != other.name:
+        raise JobError(f"category {one.name!r} is called {other.name!r} elsewhere; give one of them another number")
     if one == other or not other.keypoints:
         return one
-    if not one.keypoints:
+    if not one.keypoints or (one.keypoints == other.keypoints and not (one.edges or one.pairs)):
         return other
     if one.classes and other.classes:
         return replace(one, keypoints=tuple(dict.fromkeys(one.keypoints + other.keypoints)))
+    if one.keypoints == other.keypoints:
+        if not (other.edges or other.pairs):
+            return one
+        raise JobError(
+            f"category {one.name!r} has instances with different skeletons; give them categories of their own"
+        )
     raise JobError(
         f"category {one.name!r} has instances with different keypoints ({', '.join(one.keypoints[:3])}, ... and "
         f"{', '.join(other.keypoints[:3])}, ...); give them categories of their own"
@@ -214,6 +271,8 @@ def _agreed(one: ThingCategory, other: ThingCategory) -> ThingCategory:
 
 def _numbered(found: Mapping[Value, ThingCategory], known: Mapping[str, int]) -> dict[Value, ThingCategory]:
     numbers = {value: value for value in found if isinstance(value, int)}
+    if large := [number for number in numbers if abs(number) > _LARGEST]:
+        raise JobError(f"category {large[0]}: numbers of categories have 64 bits; give it a smaller one")
     free = max([0, *numbers.values(), *known.values()]) + 1
     made: dict[Value, ThingCategory] = {value: replace(found[value], id=number) for value, number in numbers.items()}
     for value in sorted((value for value in found if not isinstance(value, int)), key=lambda value: found[value].name):
@@ -238,20 +297,25 @@ def _distinct(found: dict[Value, ThingCategory]) -> dict[Value, ThingCategory]:
     return found
 
 
-def _kept(found: Mapping[Value, ThingCategory], options: ThingOptions) -> dict[Value, ThingCategory]:
-    stuff = _chosen(found, options.stuff, "stuff")
-    wanted = _chosen(found, options.categories, "categories")
+def _kept(
+    found: Mapping[Value, ThingCategory], options: ThingOptions, known: Mapping[str, int]
+) -> dict[Value, ThingCategory]:
+    stuff = _chosen(found, options.stuff, "stuff", known=known)
+    wanted = _chosen(found, options.categories, "categories", known=known)
     if options.categories is None:
-        wanted = {value for value, entry in found.items() if entry.name.lower() != BACKGROUND} | stuff
-    return {value: replace(found[value], stuff=value in stuff) for value in found if value in wanted}
+        wanted = {value for value, entry in found.items() if entry.name.lower() != BACKGROUND}
+    return {value: replace(found[value], stuff=value in stuff) for value in found if value in wanted | stuff}
 
 
-def _chosen(found: Mapping[Value, ThingCategory], names: str | None, option: str) -> set[Value]:
-    """The values that a list of names or numbers means."""
+def _chosen(
+    found: Mapping[Value, ThingCategory], names: str | None, option: str, *, known: Mapping[str, int]
+) -> set[Value]:
+    """The values that a list of names or numbers means; one that is known from elsewhere may mean none."""
+    elsewhere = {*known, *map(str, known.values())}
     chosen: set[Value] = set()
-    for name in [] if names is None else [part.strip() for part in names.split(",")]:
+    for name in [] if names is None else parse_list(names, option=option):
         meant = [value for value, entry in found.items() if name in (entry.name, str(value))]
-        if not meant:
+        if not meant and name not in elsewhere:
             there = ", ".join(entry.name for entry in found.values())
             raise JobError(f"{option}: the dataset has no category {name!r}; it has {there or 'none'}")
         chosen.update(meant)

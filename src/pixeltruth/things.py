@@ -1,8 +1,9 @@
 """The things of a picture as annotation formats list them: pixels, box, category, keypoints; crowds are merged."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from pixeltruth.coco.runs import Region, Runs, regions, runs_of
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.errors import FormatError
 from pixeltruth.points import PointGroup, point_groups
-from pixeltruth.taxonomy import Taxonomy, Value, by_class, class_value, value_of
+from pixeltruth.taxonomy import Taxonomy, Value, by_class, class_value, in_crowd, value_of
 from pixeltruth.view import ABSENT, HIDDEN, VISIBLE, InstanceRow
 
 
@@ -59,28 +60,48 @@ class Things:
     left_out: Mapping[str, int]
 
 
+def left_out_lines(left_out: Mapping[str, int]) -> list[str]:
+    """What is no annotation and why, a line each."""
+    return [f"left out: {count} {why}" for why, count in sorted(left_out.items()) if count]
+
+
 @dataclass(frozen=True)
-class _Member:
-    """What pixels of one id are: whatever has the same group becomes one annotation."""
+class Member:
+    """What the pixels of one id are.
+
+    Attributes:
+        group: Whatever has the same one becomes one annotation.
+        category: Number of its category.
+        name: Name of the object, or of the class.
+        crowd: Whether it belongs to a crowd.
+        row: Its row in the table of instances; None of a class.
+    """
 
     group: tuple[Any, ...]
     category: int
-    crowd: bool
-    row: InstanceRow | None
     name: str
+    crowd: bool = False
+    row: InstanceRow | None = None
+
+
+Members = dict[int, Member]
 
 
 def things_of(point: Datapoint, taxonomy: Taxonomy) -> Things:
     """The things that a picture shows.
 
     Raises:
-        FormatError: A file is damaged, or its pixels hold an id that its table lacks.
+        FormatError: A file is damaged, or its pixels are not those that its table tells of.
+        JobError: It has no map of instances, or a value that tells of crowds is neither true nor false.
     """
     left_out: Counter[str] = Counter()
     if by_class(point):
-        runs, members = _of_classes(point, taxonomy, left_out)
+        runs = runs_of(point["category_id"])
+        members = _of_classes(point, runs, taxonomy, left_out=left_out)
     else:
-        runs, members = _of_instances(point, taxonomy, left_out)
+        runs = runs_of(point["instance"])
+        _check_table(point, runs)
+        members = of_instances(point, taxonomy, left_out)
     groups: dict[tuple[Any, ...], list[int]] = {}
     for id_ in runs.labels.tolist():
         if id_ in members:
@@ -88,41 +109,46 @@ def things_of(point: Datapoint, taxonomy: Taxonomy) -> Things:
     labels = {id_: label for label, ids in enumerate(groups.values(), 1) for id_ in ids}
     relabelled = runs.relabelled(lambda known: np.array([labels.get(id_, 0) for id_ in known.tolist()], np.int64))
     found = regions(relabelled)
-    points = _keypoints(point, taxonomy, left_out)
+    points = keypoints_of(point, members, taxonomy, left_out=left_out)
     things = tuple(
-        _thing(label, tuple(ids), members[ids[0]], region=found[label], points=points)
+        _thing(tuple(ids), members[ids[0]], label=label, region=found[label], points=points)
         for label, ids in enumerate(groups.values(), 1)
     )
     return Things(things, relabelled, dict(left_out))
 
 
-def _of_instances(point: Datapoint, taxonomy: Taxonomy, left_out: Counter[str]) -> tuple[Runs, dict[int, _Member]]:
-    runs = runs_of(point["instance"])
-    rows = {row.id: row for row in point.instances}
-    if unknown := set(runs.labels.tolist()) - set(rows):
-        raise FormatError(point.path, f"pixels of `instance` hold {min(unknown)}, which its table of instances lacks")
-    left_out["wholly hidden"] += sum(not row.area for row in rows.values())
+def of_instances(point: Datapoint, taxonomy: Taxonomy, left_out: Counter[str]) -> Members:
+    """What the table of instances says that pixels are, by id.
+
+    Args:
+        point: The picture; its maps are not read.
+        taxonomy: The categories.
+        left_out: Why something is none of them, and how many; counted here.
+
+    Raises:
+        FormatError: A file is damaged.
+        JobError: A value that tells of crowds is neither true nor false.
+    """
     members = {}
-    for row in rows.values():
-        if row.area and (member := _instance(row, taxonomy, left_out)):
-            members[row.id] = member
-    return runs, members
+    for row in point.instances:
+        if not row.area:
+            left_out["wholly hidden"] += 1
+        elif (number := _category(value_of(row.values), taxonomy, left_out)) is not None:
+            members[row.id] = _instance(row, number, taxonomy, where=point.path)
+    return members
 
 
-def _instance(row: InstanceRow, taxonomy: Taxonomy, left_out: Counter[str]) -> _Member | None:
-    number = _category(value_of(row.values), taxonomy, left_out)
-    if number is None:
-        return None
+def _instance(row: InstanceRow, number: int, taxonomy: Taxonomy, *, where: Path) -> Member:
     options = taxonomy.options
-    stuff = taxonomy.by_id(number).stuff
-    crowd = not stuff and (bool(row.values.get(options.crowd_by)) or row.area < options.crowd_below)
-    group = ("stuff", number) if stuff else ("crowd", number) if crowd else ("thing", row.id)
-    return _Member(group, number, crowd, row, row.name)
+    if taxonomy.by_id(number).stuff:
+        return Member(("stuff", number), number, row.name, row=row)
+    if in_crowd(row.values, options.crowd_by, where) or row.area < options.crowd_below:
+        return Member(("crowd", number), number, row.name, crowd=True, row=row)
+    return Member(("thing", row.id), number, row.name, row=row)
 
 
-def _of_classes(point: Datapoint, taxonomy: Taxonomy, left_out: Counter[str]) -> tuple[Runs, dict[int, _Member]]:
+def _of_classes(point: Datapoint, runs: Runs, taxonomy: Taxonomy, *, left_out: Counter[str]) -> Members:
     """Classes are things: those of one category are one."""
-    runs = runs_of(point["category_id"])
     names, level = point["classes"], taxonomy.options.level
     members = {}
     for id_ in runs.labels.tolist():
@@ -131,8 +157,8 @@ def _of_classes(point: Datapoint, taxonomy: Taxonomy, left_out: Counter[str]) ->
             continue
         value = class_value(names[id_], level)
         if (number := _category(value, taxonomy, left_out)) is not None:
-            members[id_] = _Member(("class", number), number, crowd=False, row=None, name=value)
-    return runs, members
+            members[id_] = Member(("class", number), number, value)
+    return members
 
 
 def _category(value: Value, taxonomy: Taxonomy, left_out: Counter[str]) -> int | None:
@@ -143,42 +169,69 @@ def _category(value: Value, taxonomy: Taxonomy, left_out: Counter[str]) -> int |
     return number
 
 
+def _check_table(point: Datapoint, runs: Runs) -> None:
+    """Raise FormatError where the map of instances shows other pixels than its table says."""
+    values, place = np.unique(runs.values, return_inverse=True)
+    counts = np.bincount(place.reshape(-1), weights=runs.ends - runs.starts).astype(np.int64)
+    shown = {id_: count for id_, count in zip(values.tolist(), counts.tolist(), strict=True) if id_}
+    told = {row.id: row.area for row in point.instances if row.area}
+    if other := [id_ for id_ in shown | told if shown.get(id_) != told.get(id_)]:
+        here, there = shown.get(other[0], 0), told.get(other[0], 0)
+        raise FormatError(
+            point.path, f"`instance` has {here} pixels of {other[0]}, its table of instances says {there}"
+        )
+
+
 def _thing(
-    label: int, ids: tuple[int, ...], member: _Member, *, region: Region,
-    points: Mapping[int | None, Float64[np.ndarray, "k 3"]],
+    ids: tuple[int, ...], member: Member, *, label: int, region: Region,
+    points: Mapping[Hashable, Float64[np.ndarray, "k 3"]],
 ) -> Thing:  # fmt: skip
     alone = len(ids) == 1 and not member.crowd
     amodal = member.row.amodal if member.row is not None and alone else None
     shown = None if amodal is None else amodal.visible_fraction
-    whose = None if member.row is None else ids[0]
     return Thing(
         label, ids, member.name, member.category, member.crowd, region,
         occlusion=None if shown is None else 1 - shown,
         truncated=None if amodal is None else amodal.truncated,
-        keypoints=None if member.crowd else points.get(whose),
+        keypoints=points.get(member.group),
     )  # fmt: skip
 
 
-def _keypoints(
-    point: Datapoint, taxonomy: Taxonomy, left_out: Counter[str]
-) -> dict[int | None, Float64[np.ndarray, "k 3"]]:
-    """The keypoints of each instance in the order of its category; those that are no instance's have the key None."""
-    found: dict[int | None, Float64[np.ndarray, "k 3"]] = {}
+def keypoints_of(
+    point: Datapoint, members: Members, taxonomy: Taxonomy, *, left_out: Counter[str]
+) -> dict[Hashable, Float64[np.ndarray, "k 3"]]:
+    """Keypoints by the group of what has them, in the order of its category; crowds have none.
+
+    Args:
+        point: The picture.
+        members: What it shows.
+        taxonomy: The categories.
+        left_out: Why keypoints are left out, and how many; counted here.
+    """
+    found: dict[Hashable, Float64[np.ndarray, "k 3"]] = {}
     for group in point_groups(point["keypoints"]) if "keypoints" in dir(point) else ():
-        whose, flags, order = group.instance, _flags(group, point), _order(point, taxonomy, group.instance)
-        if not order or flags is None:
-            why = "of which nothing says whose they are" if flags is not None else "of unknown visibility"
-            left_out[f"keypoints {why}"] += len(group.names) if whose is None else 0
+        owner = _only_jointed(members, taxonomy) if group.instance is None else members.get(group.instance)
+        if owner is None or owner.crowd:
+            left_out["keypoints of which nothing says whose they are"] += (group.instance is None) * len(group.names)
             continue
-        names = [f"{group.path}.{name}" for name in group.names] if whose is None else group.names
-        if not order.keys() >= set(names):  # of a category that is another one at this frame
-            left_out["keypoints that their category does not have"] += len(names)
+        category, flags = taxonomy.by_id(owner.category), _flags(group, point)
+        names = [f"{group.path}.{name}" for name in group.names] if group.instance is None else group.names
+        order = {name: place for place, name in enumerate(category.keypoints)}
+        if flags is None or not order.keys() >= set(names):  # a category may be another one at this frame
+            why = "of unknown visibility" if flags is None else "that their category does not have"
+            left_out[f"keypoints {why}"] += len(names)
             continue
         rows = np.column_stack([group.uv, flags]).astype(np.float64)
         rows[flags == ABSENT] = 0
-        made = found.setdefault(whose, np.zeros((len(order), 3)))
+        made = found.setdefault(owner.group, np.zeros((len(order), 3)))
         made[[order[name] for name in names]] = rows
     return found
+
+
+def _only_jointed(members: Members, taxonomy: Taxonomy) -> Member | None:
+    """Whose the keypoints are where a layout does not say: the one category's that has some."""
+    jointed = [entry.id for entry in taxonomy.categories if entry.keypoints]
+    return next((member for member in members.values() if [member.category] == jointed), None)
 
 
 def _flags(group: PointGroup, point: Datapoint) -> Int64[np.ndarray, " n"] | None:
@@ -190,14 +243,3 @@ def _flags(group: PointGroup, point: Datapoint) -> Int64[np.ndarray, " n"] | Non
     height, width = point["category_id"].shape
     inside = ((group.uv >= -0.5) & (group.uv < np.array([width, height]) - 0.5)).all(axis=1)
     return np.where(inside, np.where(group.visible, VISIBLE, HIDDEN), ABSENT)
-
-
-def _order(point: Datapoint, taxonomy: Taxonomy, whose: int | None) -> dict[str, int]:
-    """The position of each keypoint in its category."""
-    if whose is None:
-        entries = [entry for entry in taxonomy.categories if entry.keypoints]
-        names = entries[0].keypoints if len(entries) == 1 else ()
-    else:
-        number = taxonomy.of.get(value_of(point.instances.by_id(whose).values))
-        names = () if number is None else taxonomy.by_id(number).keypoints
-    return {name: place for place, name in enumerate(names)}

@@ -48,7 +48,8 @@ def annotation(thing: Thing, category: ThingCategory, segmentation: Any) -> Entr
         entry["occlusion"] = round(thing.occlusion, 6)
     if thing.truncated is not None:
         entry["truncated"] = thing.truncated
-    return {**entry, "instance": list(thing.ids) if thing.crowd else thing.ids[0], "name": thing.name}
+    merged = thing.crowd or len(thing.ids) > 1
+    return {**entry, "instance": list(thing.ids) if merged else thing.ids[0], "name": thing.name}
 
 
 def _keypoints(found: Float64[np.ndarray, "k 3"] | None, count: int) -> Entry:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from pixeltruth.errors import FormatError, JobError
 from pixeltruth.formats.coco.entries import FILES, KEYPOINT_KEYS, Entry
 from pixeltruth.manifest import strict_json
 from pixeltruth.taxonomy import ThingCategory
+from pixeltruth.things import left_out_lines
 
 FOLDER = PurePosixPath(".parts")
 _STATE = "composed.json"
@@ -146,14 +148,19 @@ def compose(folder: Path) -> Sequence[str]:
     state = _state(folder)
     if state.get("pictures") == heads.pictures and all((folder / name).is_file() for name in FILES):
         return list(state["notes"])
-    for name, digest in state.get("sha256", {}).items():
-        if (folder / name).is_file() and _sha256(folder / name) != digest:
-            raise FormatError(folder / name, "was changed since it was written, which would be lost; move it away")
-    digests = {name: _write(folder, name, heads) for name in FILES}
     left_out: Counter[str] = Counter()
-    for part in _parts(folder, heads.pictures):
-        left_out.update(part.left_out)
-    notes = [f"left out: {count} {why}" for why, count in sorted(left_out.items()) if count]
+    with ExitStack() as written:  # the files get their names when all of them are whole
+        files = {name: _File(written.enter_context(atomic_write(folder / name)), name, heads) for name in FILES}
+        for number, part in enumerate(_parts(folder, heads.pictures), 1):
+            left_out.update(part.left_out)
+            for file in files.values():
+                file.add(part, number)
+        digests = {name: file.finish() for name, file in files.items()}
+        for name, digest in state.get("sha256", {}).items():
+            # Of an export that was killed here, some files are the new ones already.
+            if (folder / name).is_file() and _sha256(folder / name) not in (digest, digests.get(name)):
+                raise FormatError(folder / name, "was changed since it was written, which would be lost; move it away")
+    notes = left_out_lines(left_out)
     with atomic_write(folder / FOLDER / _STATE) as stream:
         stream.write(json.dumps({"pictures": heads.pictures, "sha256": digests, "notes": notes}).encode())
     return notes
@@ -179,38 +186,53 @@ def _parts(folder: Path, pictures: int) -> Iterator[Part]:
             raise FormatError(path, f"is damaged: {error}; remove it and run the same export again") from error
 
 
-class _Hashed:
-    """A text stream that remembers the hash of what goes through it."""
+class _File:
+    """One of COCO's files as it is written, an entry on each line; `images` come last, since parts are read once.
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self.digest = stream, hashlib.sha256()
+    Args:
+        stream: Where it goes.
+        name: Which one it is.
+        heads: What is known of all pictures.
+    """
 
-    def write(self, text: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, heads: Heads) -> None:
+        kept, entry_of = FILES[name]
+        categories = [entry for _, entry in sorted(heads.categories.items()) if kept(entry)]
+        self._stream, self._digest, self._name = stream, hashlib.sha256(), name
+        self._wanted = {entry.id for entry in categories}
+        self._images: list[str] = []
+        self._between, self._annotation = "\n", 1
+        self._write(f'{{"info": {_line(_INFO)},\n"licenses": [],\n"categories": [')
+        self._write(",".join(f"\n{_line(entry_of(entry))}" for entry in categories))
+        self._write('\n],\n"annotations": [')
+
+    def _write(self, text: str) -> None:
         data = text.encode()
-        self.digest.update(data)
+        self._digest.update(data)
         self._stream.write(data)
 
+    def add(self, part: Part, number: int) -> None:
+        """The entries of a picture; ids count from 1, and an annotation has one id in all files."""
+        self._images.append(_line({"id": number, **part.image}))
+        for entry in self._entries(part, number):
+            self._write(self._between + _line(entry))
+            self._between = ",\n"
+        self._annotation += len(part.annotations)
 
-def _write(folder: Path, name: str, heads: Heads) -> str:
-    """One of the files, an entry on each line; returns its hash."""
-    kept, entry_of = FILES[name]
-    categories = [entry for _, entry in sorted(heads.categories.items()) if kept(entry)]
-    wanted = {entry.id for entry in categories}
-    images: list[str] = []
-    with atomic_write(folder / name) as raw:
-        stream = _Hashed(raw)
-        stream.write(f'{{"info": {_line(_INFO)},\n"licenses": [],\n"categories": [')
-        stream.write(",".join(f"\n{_line(entry_of(entry))}" for entry in categories))
-        stream.write('\n],\n"annotations": [')
-        between = "\n"
-        for image, entries in _numbered(_parts(folder, heads.pictures), name):
-            images.append(_line(image))
-            for entry in entries:
-                if entry.get("category_id", -1) in wanted or "segments_info" in entry:
-                    stream.write(between + _line(entry))
-                    between = ",\n"
-        stream.write('\n],\n"images": [\n' + ",\n".join(images) + "\n]}\n")
-        return stream.digest.hexdigest()
+    def _entries(self, part: Part, number: int) -> Iterator[Entry]:
+        if self._name == "panoptic.json":
+            yield {"image_id": number, **part.panoptic}
+            return
+        left = () if self._name == "person_keypoints.json" else KEYPOINT_KEYS
+        for id_, entry in enumerate(part.annotations, self._annotation):
+            if entry["category_id"] in self._wanted:
+                kept = {key: value for key, value in entry.items() if key not in left}
+                yield {"id": id_, "image_id": number, **kept}
+
+    def finish(self) -> str:
+        """The rest; returns the hash of the file."""
+        self._write('\n],\n"images": [\n' + ",\n".join(self._images) + "\n]}\n")
+        return self._digest.hexdigest()
 
 
 _INFO = {"description": "Labels of pixeltruth", "version": version("pixeltruth")}
@@ -218,17 +240,3 @@ _INFO = {"description": "Labels of pixeltruth", "version": version("pixeltruth")
 
 def _line(entry: Entry) -> str:
     return json.dumps(entry, allow_nan=False, ensure_ascii=False)
-
-
-def _numbered(parts: Iterator[Part], name: str) -> Iterator[tuple[Entry, list[Entry]]]:
-    """The entries of every picture with their ids, from 1 in their order; an annotation has one id in all files."""
-    annotation = 1
-    for number, part in enumerate(parts, 1):
-        image = {"id": number, **part.image}
-        if name == "panoptic.json":
-            yield image, [{"image_id": number, **part.panoptic}]
-            continue
-        left = () if name == "person_keypoints.json" else KEYPOINT_KEYS
-        kept = ({key: entry[key] for key in entry if key not in left} for entry in part.annotations)
-        yield image, [{"id": id_, "image_id": number, **entry} for id_, entry in enumerate(kept, annotation)]
-        annotation += len(part.annotations)

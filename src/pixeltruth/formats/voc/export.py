@@ -1,5 +1,6 @@
 """`export voc`: the folders of Pascal VOC 2012, `JPEGImages`, `Annotations`, `SegmentationClass` and the like."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
@@ -18,13 +19,14 @@ from pixeltruth.picture_files import (
     PictureOptions,
     Pictures,
     classes_of,
-    left_out,
     pictures,
+    splits_of,
+    told,
     write_picture,
     write_text,
 )
 from pixeltruth.taxonomy import BACKGROUND, survey
-from pixeltruth.things import Thing, Things
+from pixeltruth.things import Thing, Things, left_out_lines, things_of
 
 _EVERY = "trainval"
 """The list of all pictures but those of the split `test`."""
@@ -53,13 +55,14 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
     """
     if _EVERY in chosen.shares:
         raise JobError(f"split: {_EVERY!r} is what VOC calls the pictures of all splits but test; choose another name")
-    taxonomy = survey(dataset, chosen.things, joints=False)
-    classes = classes_of(taxonomy, taxonomy.categories)
+    classes = classes_of(survey(dataset, chosen.things, joints=False))
     _check_classes(classes)
-    shown = pictures(dataset, classes, chosen)
+    shown = pictures(dataset, chosen.pictures, splits=splits_of(dataset, chosen))
+    left_out: Counter[str] = Counter()
     for each in shown:
-        if each.tally.things >= VOID:
-            raise JobError(f"{each.point.path}: shows {each.tally.things} things; VOC's pictures hold {VOID - 1}")
+        groups = {member.group for member in told(each, classes.taxonomy, left_out).values()}
+        if len(groups) >= VOID:
+            raise JobError(f"{each.point.path}: shows {len(groups)} things; VOC's pictures hold {VOID - 1}")
     for each in shown:
         yield Item(PurePosixPath("JPEGImages", each.file_name), partial(write_picture, each))
         yield Item(PurePosixPath("Annotations", f"{each.name}.xml"), partial(_write_annotation, each, classes))
@@ -67,7 +70,7 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
             yield Item(PurePosixPath(f"Segmentation{of}", f"{each.name}.png"), partial(write, each, classes))
     yield from _lists(shown, list(chosen.shares))
     names = "".join(f"{name}\n" for name in (BACKGROUND, *classes.names))
-    notes = tuple(left_out(shown, crowds=False))
+    notes = tuple(left_out_lines(left_out))
     yield Item(PurePosixPath("labels.txt"), partial(write_text, names), notes=notes)
 
 
@@ -94,7 +97,7 @@ def _lists(shown: Sequence[Picture], splits: Sequence[str]) -> Iterator[Item]:
 
 
 def _write_annotation(shown: Picture, classes: Classes, stream: BinaryIO) -> None:
-    things = shown.things(classes)
+    things = things_of(shown.point, classes.taxonomy)
     height, width = things.runs.size
     root = ET.Element("annotation")
     _add(root, "folder", "VOC2012")
@@ -149,12 +152,12 @@ def _add(parent: ET.Element, name: str, text: object = None) -> ET.Element:
 
 
 def _write_classes(shown: Picture, classes: Classes, stream: BinaryIO) -> None:
-    things = shown.things(classes)
+    things = things_of(shown.point, classes.taxonomy)
     _write_numbers(things, [classes.of[thing.category] + 1 for thing in things.things], stream)
 
 
 def _write_objects(shown: Picture, classes: Classes, stream: BinaryIO) -> None:
-    things = shown.things(classes)
+    things = things_of(shown.point, classes.taxonomy)
     _write_numbers(things, [thing.label for thing in things.things], stream)
 
 

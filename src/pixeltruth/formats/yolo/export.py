@@ -4,7 +4,8 @@ Written by hand from the published format: what writes it elsewhere loses holes,
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import PurePosixPath
@@ -18,15 +19,18 @@ from pixeltruth.picture_files import (
     Picture,
     PictureOptions,
     classes_of,
-    left_out,
     pictures,
+    splits_of,
+    told,
     write_picture,
     write_text,
 )
 from pixeltruth.taxonomy import Taxonomy, ThingCategory, survey
+from pixeltruth.things import left_out_lines, things_of
 
 _WHOLE = "all"
 """The folder of the pictures where there are no splits."""
+_NO_SPLIT = ("no --split is given: training and validation are the same pictures",)
 
 
 class Options(PictureOptions):
@@ -49,12 +53,9 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
     splits = list(chosen.shares)
     if splits and (missing := {"train", "val"} - set(splits)):
         raise JobError(f"split: YOLO needs the splits train and val; {min(missing)} is missing")
-    taxonomy = survey(dataset, chosen.things, joints=chosen.task == "pose")
-    task = _task(taxonomy, chosen)
-    shown = pictures(dataset, task.classes, chosen)
-    notes = list(left_out(shown, crowds=True))
-    if not splits:
-        notes.append("no --split is given: training and validation are the same pictures")
+    task = _task(survey(dataset, chosen.things, joints=chosen.task == "pose"), chosen)
+    shown = pictures(dataset, chosen.pictures, splits=splits_of(dataset, chosen))
+    notes = [*left_out_lines(_left_out(shown, task)), *_NO_SPLIT * (not splits)]
     for each in shown:
         folder = each.split or _WHOLE
         yield Item(PurePosixPath("images", folder, each.file_name), partial(write_picture, each))
@@ -75,7 +76,7 @@ def _task(taxonomy: Taxonomy, chosen: Options) -> Task:
         JobError: There are no keypoints for a pose, or categories with different ones.
     """
     if chosen.task != "pose":
-        return Task(chosen.task, classes_of(taxonomy, taxonomy.categories))
+        return Task(chosen.task, classes_of(taxonomy))
     jointed = [entry for entry in taxonomy.categories if entry.keypoints]
     if not jointed:
         raise JobError("--task pose needs a category whose instances have keypoints; there is none")
@@ -86,12 +87,21 @@ def _task(taxonomy: Taxonomy, chosen: Options) -> Task:
                 f"the categories {first.name!r} and {other.name!r} have different keypoints, which YOLO cannot hold in "
                 f"one dataset; name one of them (--categories)"
             )
-    kept = jointed if chosen.categories is None else taxonomy.categories
-    return Task(chosen.task, classes_of(taxonomy, kept), first)
+    kept = taxonomy.of_those(jointed) if chosen.categories is None else taxonomy
+    return Task(chosen.task, classes_of(kept), first)
+
+
+def _left_out(shown: Sequence[Picture], task: Task) -> Mapping[str, int]:
+    """Why something is in no label, and how many."""
+    left_out: Counter[str] = Counter()
+    for each in shown:
+        members = told(each, task.classes.taxonomy, left_out, joints=task.joints is not None)
+        left_out["in crowds"] += sum(member.crowd for member in members.values())
+    return left_out
 
 
 def _write_labels(shown: Picture, task: Task, stream: BinaryIO) -> None:
-    write_text(label_text(shown.things(task.classes), task), stream)
+    write_text(label_text(things_of(shown.point, task.classes.taxonomy), task), stream)
 
 
 def _data(task: Task, splits: Sequence[str], notes: Sequence[str]) -> Iterator[str]:

@@ -37,7 +37,7 @@ def label_text(things: Things, task: Task) -> str:
     labels = things.runs.map() if task.name == "segment" else None
     lines = []
     for thing in things.things:
-        if thing.category in task.classes.of and not thing.crowd:
+        if not thing.crowd:
             numbers = (
                 box_shares(thing.region.box, size) if labels is None else ring_shares(ring_of(thing, labels), size)
             )
