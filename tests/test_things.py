@@ -15,7 +15,7 @@ from pixeltruth.formats import native
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, ModalityEntry, PartEntry, read_json, write_json
 from pixeltruth.skeleton import Skeleton
 from pixeltruth.view import View
-from tests import annotated, jointed, synthetic
+from tests import annotated, datagen_layout, jointed, synthetic
 from tests.coco_files import judged
 
 GROUND, PERSON, CRATE = annotated.CATEGORIES
@@ -254,6 +254,35 @@ class TestPixels:
         write_json(root / "scene_00001" / "scene.json", scene.model_copy(update={"parts": (path,)}))
         for target in ("coco", "yolo", "voc"):
             refused(root, "has no map of instances", target)
+
+
+class TestOtherLayouts:
+    @pytest.mark.parametrize("target", ["coco", "yolo", "voc"])
+    def test_ids_without_a_table(self, folder: Path, tmp_path: Path, target: str) -> None:
+        theirs = export(folder, tmp_path / "theirs", "exr", maps="rgb,instance")
+        refused(theirs, "has no table of instances, so nothing tells what its ids are", target)
+
+    def test_classes_are_no_crowd(self, tmp_path: Path) -> None:
+        datagen_layout.write_scene(tmp_path / "theirs" / "scene_00001")
+        refused(tmp_path / "theirs", "crowd_below: the dataset has classes and no instances", crowd_below=5)
+
+    def test_keypoints_of_the_only_class(self, tmp_path: Path) -> None:
+        datagen_layout.write_scene(tmp_path / "theirs" / "scene_00001")
+        out = export(tmp_path / "theirs", tmp_path / "coco", level=1)
+        (person,) = json.loads((out / "person_keypoints.json").read_text(encoding="utf-8"))["categories"]
+        found = rows(out, "person_keypoints.json")
+        assert found
+        pose = export(tmp_path / "theirs", tmp_path / "yolo", "yolo", task="pose", level=1)
+        for row in found:
+            assert len(row["keypoints"]) == 3 * len(person["keypoints"])
+            (line,) = (pose / "labels" / "all" / f"{row['image_id']:012}.txt").read_text(encoding="utf-8").splitlines()
+            numbers = np.reshape([float(number) for number in line.split()[5:]], (-1, 3))
+            seen = numbers[:, 2] > 0
+            assert seen.sum() == row["num_keypoints"] > 0
+            point = pixeltruth.load(tmp_path / "theirs")[row["image_id"] - 1]
+            height, width = point.category_id.shape
+            ours = np.reshape(row["keypoints"], (-1, 3))
+            np.testing.assert_allclose(numbers[seen, :2] * (width, height) - 0.5, ours[seen, :2], atol=1e-4)
 
 
 class TestSkeletons:

@@ -82,18 +82,22 @@ def coco(
 ) -> None:
     """Write COCO's files: `images`, `instances.json`, `person_keypoints.json`, `panoptic.json` and `panoptic`.
 
+    Masks, boxes and areas are those of the map `instance`; keypoints, and what is hidden, are written where the dataset
+    has them. What becomes no annotation is counted and said.
+
     Args:
         dataset: Folder of the dataset, or its URL.
         output: Folder to write into; made where it does not exist.
         categories: Names or numbers of those to keep, `a,b`; by default all but one that is called `background`.
-        stuff: Names or numbers of those that are no things, as a ground: they are in `panoptic.json` alone.
+        stuff: Names or numbers of those that are no things, as a ground: they are kept, in `panoptic.json` alone.
         level: Where a dataset has classes instead of instances, how much of their names makes a category: 1 is
             `human` for `human.head.nose`. By default the whole name.
-        crowd_by: Key of the table of instances that is true for what belongs to a crowd; `iscrowd` by default.
+        crowd_by: Key of the table of instances (one of the render's `--map-by`) that is true for what belongs to a
+            crowd; `iscrowd` by default. Those of one category and picture become one annotation.
         crowd_below: Instances with fewer visible pixels than this belong to a crowd.
         masks: `rle`, the default, is compressed run lengths, exact; `polygons` run along the edges of pixels.
         pictures: `png`, the default, keeps every pixel; `jpg` is smaller; `none` writes labels alone.
-        append: Add the dataset to an export that is there; its ids and files stay.
+        append: Add the dataset to an export that is there, with the same options; its ids, entries and pictures stay.
         workers: How many files are made at once; as many as there are cores by default, at most 8.
     """
     _export(

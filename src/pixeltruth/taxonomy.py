@@ -176,6 +176,8 @@ def survey(
         raise JobError("level: the dataset has instances; levels are of names of classes, where there are none")
     if options.crowd_below and found and all(entry.classes for entry in found.values()):
         raise JobError("crowd_below: the dataset has classes and no instances, so nothing in it is a crowd")
+    if not found and (told := [scene for scene in dataset.scenes if scene.manifest is None]):
+        raise JobError(f"{told[0].path}: has no table of instances, so nothing tells what its ids are")
     if set(found) == {None}:
         found[None] = replace(found[None], name=ONLY)
     kept = _kept({value: entry for value, entry in found.items() if entry.name}, options, known or {})

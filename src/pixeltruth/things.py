@@ -132,7 +132,7 @@ def of_instances(point: Datapoint, taxonomy: Taxonomy, left_out: Counter[str]) -
     members = {}
     for row in point.instances:
         if not row.area:
-            left_out["wholly hidden"] += 1
+            left_out["instances that are wholly hidden"] += 1
         elif (number := _category(value_of(row.values), taxonomy, left_out)) is not None:
             members[row.id] = _instance(row, number, taxonomy, where=point.path)
     return members
@@ -153,19 +153,19 @@ def _of_classes(point: Datapoint, runs: Runs, taxonomy: Taxonomy, *, left_out: C
     members = {}
     for id_ in runs.labels.tolist():
         if id_ not in names:
-            left_out["of a class without a name"] += 1
+            left_out["classes without a name"] += 1
             continue
         value = class_value(names[id_], level)
-        if (number := _category(value, taxonomy, left_out)) is not None:
+        if (number := _category(value, taxonomy, left_out, noun="classes")) is not None:
             members[id_] = Member(("class", number), number, value)
     return members
 
 
-def _category(value: Value, taxonomy: Taxonomy, left_out: Counter[str]) -> int | None:
+def _category(value: Value, taxonomy: Taxonomy, left_out: Counter[str], *, noun: str = "instances") -> int | None:
     number = taxonomy.of.get(value)
     if number is None:
         name = taxonomy.names.get(value)
-        left_out[f"of the category {name!r}" if name else "without a category"] += 1
+        left_out[f"{noun} of the category {name!r}" if name else f"{noun} without a category"] += 1
     return number
 
 

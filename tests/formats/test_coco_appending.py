@@ -192,6 +192,26 @@ class TestInterruption:
         export(dataset, out)
         assert (out / "panoptic.json").is_file()
 
+    @pytest.mark.parametrize(
+        ("name", "text", "said"),
+        [
+            ("000000000001.json", '{"image": 1, "annotations": 2, "panoptic": {}, "left_out": {}}', "image: should be"),
+            ("000000000001.json", "[]", "should be a valid dictionary"),
+            ("dataset_000000000000.json", '{"pictures": -1, "categories": [], "views": []}', "pictures: should be"),
+            ("composed.json", '{"pictures": 1, "sha256": 3}', "sha256: should be"),
+        ],
+    )
+    def test_damage_of_every_kind(self, dataset, tmp_path, name, text, said):
+        out = export(dataset, tmp_path / "out")
+        before = files_in(out)
+        (out / ".parts" / name).write_text(text, encoding="utf-8")
+        (out / "panoptic.json").unlink()
+        with pytest.raises(FormatError, match=rf"{name}: is damaged: {said}.*remove it and run"):
+            export(dataset, out)
+        (out / ".parts" / name).unlink()
+        export(dataset, out)
+        assert files_in(out) == before
+
     def test_appending_to_what_is_not_finished_finishes_neither(self, dataset, tmp_path):
         other = pixeltruth.load(annotated.write_dataset(tmp_path / "other", frames=(3,)))
         out = export(dataset, tmp_path / "out")

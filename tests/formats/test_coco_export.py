@@ -90,7 +90,7 @@ class TestInstances:
 
     def test_what_is_left_out_is_said(self, dataset, tmp_path, capsys):
         export(dataset, tmp_path / "out")
-        assert capsys.readouterr().err == "note: left out: 2 of the category 'background'\n"
+        assert capsys.readouterr().err == "note: left out: 2 instances of the category 'background'\n"
 
 
 class TestKeypoints:

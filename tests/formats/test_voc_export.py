@@ -167,7 +167,7 @@ class TestSegmentation:
         classes = numbers(out / "SegmentationClass" / f"{NAMES[0]}.png")
         np.testing.assert_array_equal(classes, dataset[0].instance > 1)
         assert lines(out / "labels.txt") == ["background", "category_3"]
-        assert "note: left out: 4 of the category 'category_0'\n" in capsys.readouterr().err
+        assert "note: left out: 4 instances of the category 'category_0'\n" in capsys.readouterr().err
 
     def test_colours_are_vocs(self, dataset, tmp_path: Path) -> None:
         out = exported(dataset, tmp_path / "out")

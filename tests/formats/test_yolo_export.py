@@ -138,17 +138,17 @@ class TestDetect:
         few = [sum(area < least for area in each) for each in areas]
         for number, gone in enumerate(few, 1):
             assert len(lines_of(out / "labels" / "all" / f"{number:012}.txt")) == 3 - gone
-        assert f"left out: {sum(few)} in crowds" in comments(out / "data.yaml")
+        assert f"left out: {sum(few)} instances in crowds" in comments(out / "data.yaml")
 
     def test_crowds_are_left_out_where_that_is_asked_for(self, dataset, tmp_path: Path) -> None:
         out = exported(dataset, tmp_path / "out", crowd_by="solid")  # of all but the ground
         assert [line[0] for line in lines_of(out / "labels" / "all" / "000000000001.txt")] == [0]
-        assert "left out: 8 in crowds" in comments(out / "data.yaml")
+        assert "left out: 8 instances in crowds" in comments(out / "data.yaml")
 
     def test_other_categories_are_left_out_and_counted(self, dataset, tmp_path: Path, capsys) -> None:
         out = exported(dataset, tmp_path / "out", categories="category_3")
         assert [line[0] for line in lines_of(out / "labels" / "all" / "000000000001.txt")] == [0, 0]
-        note = "left out: 4 of the category 'category_0'"
+        note = "left out: 4 instances of the category 'category_0'"
         assert note in comments(out / "data.yaml")
         assert f"note: {note}\n" in capsys.readouterr().err
 
@@ -226,7 +226,7 @@ class TestPose:
 
     def test_what_has_no_keypoints_is_of_other_categories(self, posed, tmp_path: Path) -> None:
         out = exported(posed, tmp_path / "out", task="pose")
-        assert "left out: 4 of the category 'category_0'" in comments(out / "data.yaml")
+        assert "left out: 4 instances of the category 'category_0'" in comments(out / "data.yaml")
 
     def test_categories_may_be_named(self, posed, tmp_path: Path) -> None:
         out = exported(posed, tmp_path / "out", task="pose", categories="0,3")

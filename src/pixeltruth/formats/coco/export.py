@@ -15,7 +15,7 @@ from pixeltruth.dataset import Dataset
 from pixeltruth.errors import JobError
 from pixeltruth.export import Item, Target, There, view_facts
 from pixeltruth.formats.coco.entries import annotation, image_entry, rle, segments
-from pixeltruth.formats.coco.parts import Heads, Part, compose, head_path, head_text, part_path
+from pixeltruth.formats.coco.parts import Head, Heads, Part, compose, head_path, part_path
 from pixeltruth.picture_files import Picture, Pictures, pictures, write_picture, write_text
 from pixeltruth.polygons import polygons
 from pixeltruth.taxonomy import Taxonomy, ThingOptions, survey
@@ -58,7 +58,8 @@ def plan(dataset: Dataset, options: CocoOptions, there: There) -> Iterator[Item]
         raise JobError(
             f"{there.folder} has {point.path} already; add only what is new, or export all into a new folder"
         )
-    yield Item(head_path(there.datapoints), partial(write_text, head_text(len(views), taxonomy.categories, views)))
+    head = Head(pictures=len(views), categories=taxonomy.categories, views=tuple(views))
+    yield Item(head_path(there.datapoints), partial(write_text, head.model_dump_json()))
     for each in shown:
         if options.pictures != "none":
             yield Item(PurePosixPath("images", each.file_name), partial(write_picture, each))
@@ -116,14 +117,14 @@ def _write_part(shown: Picture, taxonomy: Taxonomy, stream: BinaryIO, *, polygon
     lengths = partial(rle, size=size)
     drawn = _polygons(things) if polygonal else lengths
     part = Part(
-        image_entry(shown.file_name, point, scene=shown.scene.name, size=size),
-        [
+        image=image_entry(shown.file_name, point, scene=shown.scene.name, size=size),
+        annotations=[
             annotation(thing, taxonomy.by_id(thing.category), (lengths if thing.crowd else drawn)(thing))
             for thing in things.things
             if not taxonomy.by_id(thing.category).stuff
         ],
-        segments(things, f"{shown.name}.png"),
-        things.left_out,
+        panoptic=segments(things, f"{shown.name}.png"),
+        left_out=dict(things.left_out),
     )
     write_text(part.text, stream)
 

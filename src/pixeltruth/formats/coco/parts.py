@@ -7,22 +7,24 @@ there; they lie in `.parts`. Entries that were written stay byte for byte what t
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Annotated, BinaryIO
+
+from pydantic import Field, ValidationError
 
 from pixeltruth.atomic import atomic_write
 from pixeltruth.errors import FormatError, JobError
 from pixeltruth.formats.coco.entries import FILES, KEYPOINT_KEYS, Entry
 from pixeltruth.manifest import strict_json
+from pixeltruth.records import R, Record, first_problem
 from pixeltruth.taxonomy import ThingCategory
 from pixeltruth.things import left_out_lines
 
 FOLDER = PurePosixPath(".parts")
-_STATE = "composed.json"
+_STATE = FOLDER / "composed.json"
 
 
 def part_path(number: int) -> PurePosixPath:
@@ -35,13 +37,21 @@ def head_path(first: int) -> PurePosixPath:
     return FOLDER / f"dataset_{first:012d}.json"
 
 
-def head_text(count: int, categories: Sequence[ThingCategory], views: Sequence[str]) -> str:
-    """The text of a head: how many pictures, their categories, and what each view is known by."""
-    return json.dumps({"pictures": count, "categories": [asdict(entry) for entry in categories], "views": list(views)})
+class Head(Record):
+    """What is known of a dataset.
+
+    Attributes:
+        pictures: How many it has.
+        categories: Their categories.
+        views: What each of them is known by.
+    """
+
+    pictures: Annotated[int, Field(ge=0)]
+    categories: tuple[ThingCategory, ...]
+    views: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Record):
     """What is known of a picture.
 
     Attributes:
@@ -54,12 +64,20 @@ class Part:
     image: Entry
     annotations: list[Entry]
     panoptic: Entry
-    left_out: Mapping[str, int]
+    left_out: dict[str, int]
 
     @property
     def text(self) -> str:
         """What stands in its file."""
-        return json.dumps(vars(self), allow_nan=False, ensure_ascii=False)
+        return _line(self.model_dump())
+
+
+class _State(Record):
+    """What COCO's files were made of: how many pictures, their hashes, and what was left out, in words."""
+
+    pictures: int = 0
+    sha256: dict[str, str] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Heads:
@@ -85,13 +103,10 @@ class Heads:
         for path in sorted((folder / FOLDER).glob("dataset_*.json")):
             if before is not None and path.name >= head_path(before).name:
                 continue
-            head = _read(path)
-            try:
-                self.pictures += head["pictures"]
-                self.views.update(head["views"])
-                self.add([_category(entry) for entry in head["categories"]])
-            except (KeyError, TypeError, JobError) as error:
-                raise FormatError(path, f"is damaged: {error}") from error
+            head = _read(path, Head)
+            self.pictures += head.pictures
+            self.views.update(head.views)
+            self.add(head.categories)
 
     def add(self, categories: Sequence[ThingCategory]) -> None:
         """Take categories in.
@@ -108,28 +123,21 @@ class Heads:
             raise JobError(f"the category {twice[0]!r} would have two numbers")
 
 
-def _category(entry: dict[str, Any]) -> ThingCategory:
-    pairs = {key: tuple(tuple(pair) for pair in entry[key]) for key in ("edges", "pairs")}
-    return ThingCategory(**{**entry, "keypoints": tuple(entry["keypoints"]), **pairs})
-
-
 def _said(entry: ThingCategory) -> str:
     kind = "stuff" if entry.stuff else "a thing"
     return f"{entry.name!r} ({kind}, {len(entry.keypoints)} keypoints)"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, kind: type[R]) -> R:
     try:
-        found = strict_json(path.read_text(encoding="utf-8"))
+        return kind.model_validate(strict_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise FormatError(path, "is missing: an export into this folder is not finished; run it again") from None
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
     except ValueError as error:
-        raise FormatError(path, f"is damaged: {error}; remove it and run the same export again") from error
-    if not isinstance(found, dict):
-        raise FormatError(path, "is damaged: it should be an object; remove it and run the same export again")
-    return found
+        said = first_problem(error) if isinstance(error, ValidationError) else error
+        raise FormatError(path, f"is damaged: {said}; remove it and run the same export again") from error
 
 
 def compose(folder: Path) -> Sequence[str]:
@@ -145,9 +153,9 @@ def compose(folder: Path) -> Sequence[str]:
         FormatError: A part is missing or damaged; or a file was changed by somebody, and writing it would lose that.
     """
     heads = Heads(folder)
-    state = _state(folder)
-    if state.get("pictures") == heads.pictures and all((folder / name).is_file() for name in FILES):
-        return list(state["notes"])
+    state = _read(folder / _STATE, _State) if (folder / _STATE).is_file() else _State()
+    if state.pictures == heads.pictures and all((folder / name).is_file() for name in FILES):
+        return state.notes
     left_out: Counter[str] = Counter()
     with ExitStack() as written:  # the files get their names when all of them are whole
         files = {name: _File(written.enter_context(atomic_write(folder / name)), name, heads) for name in FILES}
@@ -156,34 +164,27 @@ def compose(folder: Path) -> Sequence[str]:
             for file in files.values():
                 file.add(part, number)
         digests = {name: file.finish() for name, file in files.items()}
-        for name, digest in state.get("sha256", {}).items():
+        for name, digest in state.sha256.items():
             # Of an export that was killed here, some files are the new ones already.
             if (folder / name).is_file() and _sha256(folder / name) not in (digest, digests.get(name)):
                 raise FormatError(folder / name, "was changed since it was written, which would be lost; move it away")
-    notes = left_out_lines(left_out)
-    with atomic_write(folder / FOLDER / _STATE) as stream:
-        stream.write(json.dumps({"pictures": heads.pictures, "sha256": digests, "notes": notes}).encode())
-    return notes
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    path = folder / FOLDER / _STATE
-    return _read(path) if path.is_file() else {}
+    state = _State(pictures=heads.pictures, sha256=digests, notes=tuple(left_out_lines(left_out)))
+    with atomic_write(folder / _STATE) as stream:
+        stream.write(state.model_dump_json().encode())
+    return state.notes
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
 
 
 def _parts(folder: Path, pictures: int) -> Iterator[Part]:
     """The parts of all pictures, in order."""
-    for number in range(1, pictures + 1):
-        path = folder / part_path(number)
-        try:
-            yield Part(**_read(path))
-        except TypeError as error:
-            raise FormatError(path, f"is damaged: {error}; remove it and run the same export again") from error
+    return (_read(folder / part_path(number), Part) for number in range(1, pictures + 1))
 
 
 class _File:

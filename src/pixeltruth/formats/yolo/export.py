@@ -96,7 +96,7 @@ def _left_out(shown: Sequence[Picture], task: Task) -> Mapping[str, int]:
     left_out: Counter[str] = Counter()
     for each in shown:
         members = told(each, task.classes.taxonomy, left_out, joints=task.joints is not None)
-        left_out["in crowds"] += sum(member.crowd for member in members.values())
+        left_out["instances in crowds"] += sum(member.crowd for member in members.values())
     return left_out
 
 
