@@ -65,3 +65,22 @@ def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
 def test_an_error_of_ours_inside_passes_through(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"^other: broken$"), atomic_write(tmp_path / "view.h5"):
         raise FormatError("other", "broken")
+
+
+def test_a_file_that_should_be_new_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "note.json"
+    with atomic_write(path, new=True) as stream:
+        stream.write(b"first")
+    with pytest.raises(FileExistsError), atomic_write(path, new=True) as stream:
+        stream.write(b"second")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("note.json", b"first")]
+
+
+def test_where_a_disk_knows_no_links_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    with atomic_write(tmp_path / "note.json", new=True) as stream:
+        stream.write(b"first")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("note.json", b"first")]

@@ -187,6 +187,24 @@ class TestRefusals:
             hold(lock, out)
             self.refused(out, dataset, "another run is writing into this folder")
 
+    def test_one_that_begins_at_the_same_time(
+        self, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It finds no record, and by the time it writes its own there is one."""
+        out = tmp_path / "out"
+        note = export._note
+
+        def late(path: Path, record: dict, **given: bool) -> None:
+            monkeypatch.setattr(export, "_note", note)
+            export_dataset("texts", dataset, out, size="large")
+            note(path, record, **given)
+
+        monkeypatch.setattr(export, "_note", late)
+        with pytest.raises(JobError, match=r"holds another export \(options\.size: 'large' -> 'small'\)"):
+            export_dataset("texts", dataset, out)
+        assert json.loads((out / RECORD).read_text())["options"] == {"size": "large"}
+        export_dataset("texts", dataset, out, size="large")
+
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_a_folder_that_may_not_be_written(self, dataset: Dataset, tmp_path: Path) -> None:
         tmp_path.chmod(0o500)

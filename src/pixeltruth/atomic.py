@@ -11,41 +11,55 @@ from pixeltruth.errors import FormatError, JobError
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, new: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name only once all of its bytes are on the disk.
 
     The bytes go to ``.<name>.<pid>.tmp`` in the same folder, which is synced and renamed over ``path``; then the
     folder is synced. Any exception leaves ``path`` as it was and removes the temporary file.
 
+    Args:
+        path: The file.
+        new: It must not be there: of two processes that make it, one is refused.
+
     Raises:
         FormatError: The folder is missing or may not be written, or the disk is full; names ``path``.
+        FileExistsError: It should be new and is not.
     """
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+    with atomic_path(path, new=new) as temporary, temporary.open("wb") as stream:
         yield stream
         stream.flush()
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """As `atomic_write`, for a library that opens the file by its name: the one to write is given.
-
-    Raises:
-        FormatError: The folder is missing or may not be written, or the disk is full; names ``path``.
-    """
+def atomic_path(path: Path, *, new: bool = False) -> Iterator[Path]:
+    """As `atomic_write`, for a library that opens the file by its name: the one to write is given."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
             yield temporary
             _sync(temporary)
-            temporary.replace(path)
+            _rename(temporary, path, new=new)
             _sync_folder(path.parent)
         finally:
             # After the rename there is nothing to remove; where the folder is missing there never was.
             temporary.unlink(missing_ok=True)
-    except FormatError:
-        raise
     except OSError as error:
+        if isinstance(error, FormatError) or (new and isinstance(error, FileExistsError)):
+            raise
         raise FormatError(path, f"cannot be written: {error.strerror or _said(error)}") from error
+
+
+def _rename(temporary: Path, path: Path, *, new: bool) -> None:
+    if new:
+        try:
+            path.hardlink_to(temporary)  # unlike a rename, it does not replace
+        except FileExistsError:
+            raise
+        except OSError:  # a disk that knows no links
+            pass
+        else:
+            return
+    temporary.replace(path)
 
 
 def _said(error: OSError) -> str:

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -276,7 +276,8 @@ def _claimed(folder: Path, record: dict[str, Any], there: There) -> Iterator[Non
         if not note.is_file():
             if folder.is_dir() and (foreign := sorted(path.name for path in folder.iterdir() if not _ours(path))):
                 raise JobError(f"{folder} holds {foreign[0]!r} and is no export; choose an empty or new folder")
-            _note(note, record)
+            with suppress(FileExistsError):  # another export came first, as its lock or its record will tell
+                _note(note, record, new=True)
         lock = note.open("rb")
     with lock:
         hold(lock, folder)
@@ -304,13 +305,15 @@ def _ours(path: Path) -> bool:
     return path.name.startswith(f".{RECORD}.") and path.suffix == ".tmp"
 
 
-def _note(note: Path, record: dict[str, Any]) -> None:
+def _note(note: Path, record: dict[str, Any], *, new: bool = False) -> None:
     """Write the record; where that fails, leave no folder behind that was not there."""
     made = [folder for folder in (note.parent, *note.parent.parents) if not folder.exists()]
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(note) as stream:
+        with atomic_write(note, new=new) as stream:
             stream.write(json.dumps(record, indent=1, ensure_ascii=False).encode() + b"\n")
+    except FileExistsError:
+        raise
     except OSError:
         for folder in made:
             if folder.is_dir():
