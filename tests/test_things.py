@@ -11,6 +11,7 @@ from PIL import Image
 
 import pixeltruth
 from pixeltruth.errors import FormatError, JobError
+from pixeltruth.export import There, targets
 from pixeltruth.formats import native
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, ModalityEntry, PartEntry, read_json, write_json
 from pixeltruth.skeleton import Skeleton
@@ -228,6 +229,29 @@ class TestPixels:
         if options.get("task") == "segment":
             text = (out / "labels" / "all" / "000000000001.txt").read_text(encoding="utf-8")
             assert text == "0 0 0 1 0 1 1 0 1\n"
+
+    @pytest.mark.parametrize("target", ["coco", "yolo", "voc"])
+    def test_a_view_that_is_damaged(self, folder: Path, tmp_path: Path, target: str) -> None:
+        """Views of a scene have the same maps, so planning need not find it; an error names it in any case."""
+        (folder / "scene_00001" / "camera_1" / "view_000005.h5").write_bytes(b"no view")
+        with pytest.raises(FormatError, match=r"view_000005\.h5: cannot be read as a view file") as caught:
+            export(folder, tmp_path / "out", target)
+        assert "\n" not in str(caught.value)
+
+    def test_planning_opens_one_view_of_a_scene(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        root = annotated.write_dataset(tmp_path / "ours", lighting=("day",), frames=tuple(range(1, 9)), scenes=2)
+        opened: list[Path] = []
+        of = native.reader.ViewFile._open
+
+        def counted(view):
+            opened.append(view.path)
+            return of(view)
+
+        monkeypatch.setattr(native.reader.ViewFile, "_open", counted)
+        target = targets()["coco"]
+        items = [*target.plan(pixeltruth.load(root), target.options(), There(tmp_path / "out", 0))]
+        assert len(items) == 1 + 3 * 16
+        assert {path.name for path in opened} == {"view_000001.h5"}
 
     def test_lightings_are_pictures_with_the_same_labels(self, tmp_path: Path) -> None:
         both = annotated.write_dataset(tmp_path / "ours", lighting=("day", "night"), frames=(1,))

@@ -322,8 +322,10 @@ def _note(note: Path, record: dict[str, Any], *, new: bool = False) -> None:
 
 
 def _refuse_other(note: Path, found: dict[str, Any], record: dict[str, Any]) -> None:
-    if changed := "; ".join(differences(found, json.loads(json.dumps(record)))):
-        raise JobError(f"{note.parent} holds another export ({changed}); choose an empty or new folder")
+    if changed := [*differences(found, json.loads(json.dumps(record)))]:
+        grows = targets()[record["format"]].appends and all(change.startswith("dataset.") for change in changed)
+        advice = "append to it (--append), or choose" if grows else "choose"
+        raise JobError(f"{note.parent} holds another export ({'; '.join(changed)}); {advice} an empty or new folder")
 
 
 @contextmanager

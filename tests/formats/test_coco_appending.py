@@ -84,7 +84,7 @@ class TestAppending:
     def test_another_dataset_needs_the_word(self, dataset, other, tmp_path):
         out = export(dataset, tmp_path / "out")
         before = files_in(out)
-        with pytest.raises(JobError, match="holds another export"):
+        with pytest.raises(JobError, match=r"holds another export \(dataset\..*\); append to it \(--append\), or"):
             export(other, out)
         with pytest.raises(JobError, match=r"holds another export \(options\.masks"):
             export(other, out, append=True, masks="polygons")
