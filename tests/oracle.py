@@ -51,13 +51,13 @@ def meet(origin, rays, corners, *, there=lambda index, b1, b2: True) -> tuple[np
     """The parameter along each ray (n, 3) to the first of some triangles (t, 3, 3), and which; inf and -1 if none."""
     best, which = np.full(len(rays), np.inf), np.full(len(rays), -1)
     a, u, v = corners[:, 0] - origin, corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    q = np.cross(-a, u)
+    towards, ends = np.stack([np.cross(v, u), np.cross(a, v), q], axis=1), (v * q).sum(axis=1)
     for index in range(len(corners)):
-        p = np.cross(rays, v[index])
+        determinant, b1, b2 = towards[index] @ rays.T
         with np.errstate(divide="ignore", invalid="ignore"):
-            inverse = 1.0 / (p @ u[index])
-            b1 = -(p @ a[index]) * inverse
-            q = np.cross(-a[index], u[index])
-            b2, t = (rays @ q) * inverse, (v[index] @ q) * inverse
+            inverse = 1.0 / determinant
+            b1, b2, t = b1 * inverse, b2 * inverse, ends[index] * inverse
             nearer = (b1 >= -1e-12) & (b2 >= -1e-12) & (b1 + b2 <= 1 + 1e-12) & (t > 0) & (t < best * (1 - 1e-12))
         nearer &= there(index, b1, b2)
         best[nearer], which[nearer] = t[nearer], index
@@ -140,12 +140,15 @@ def edge_distance(pinhole: Pinhole, segments: np.ndarray) -> np.ndarray:
 
 
 def distance_to(pixels: np.ndarray, pinhole: Pinhole, segments: np.ndarray) -> np.ndarray:
-    """The same from places (n, 2) in the picture: (n,)."""
+    """The same from places (n, 2) in the picture: (n,); inf where a segment's rectangle is over a pixel away."""
     distance = np.full(len(pixels), np.inf)
+    x, y = np.ascontiguousarray(pixels.T)
     for start, end in pinhole.project(segments):
-        along = end - start
-        t = np.clip(((pixels - start) @ along) / max(along @ along, 1e-300), 0, 1)
-        distance = np.minimum(distance, np.linalg.norm(pixels - start - t[:, None] * along, axis=1))
+        (left, top), (right, bottom) = np.minimum(start, end) - 1, np.maximum(start, end) + 1
+        near = np.flatnonzero((x >= left) & (x <= right) & (y >= top) & (y <= bottom))
+        along, gaps = end - start, pixels[near] - start
+        t = np.clip(gaps @ along / max(along @ along, 1e-300), 0, 1)
+        distance[near] = np.minimum(distance[near], np.linalg.norm(gaps - t[:, None] * along, axis=1))
     return distance
 
 

@@ -4,7 +4,9 @@ It calls none of the package's rays; only the value types that carry the result 
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -241,11 +243,16 @@ def write_labelled_dataset(root: Path) -> Path:
 def view(frame: int = 1, *, lighting: tuple[str, ...] = ("day", "night"), offset=(0, 0, 0)) -> View:
     """The view at a frame; its pictures are noise."""
     camera = viewpoint(frame, offset=offset)
-    maps = arrays(camera, offset=offset)
+    maps = {name: array.copy() for name, array in _arrays(frame, tuple(offset)).items()}
     random = np.random.default_rng(frame)
     lights = {name: {"rgb": random.integers(0, 256, (*maps["depth"].shape, 3), np.uint8)} for name in lighting}
     metadata = {"camera": "Camera", "frame": frame, "noise_seed": 0}
     return View(camera, rows(), maps, lights, instances=instances(maps["instance"]), metadata=metadata)
+
+
+@lru_cache(maxsize=32)
+def _arrays(frame: int, offset: tuple[float, float, float]) -> dict[str, np.ndarray]:
+    return arrays(viewpoint(frame, offset=offset), offset=offset)
 
 
 def scene_manifest(*, lighting: tuple[str, ...] = ("day", "night"), frames=FRAMES, cameras: int = 1) -> SceneManifest:
@@ -290,8 +297,17 @@ def write_dataset(root: Path, *, scenes: int = 1, cameras: int = 1, lighting=("d
         for camera in range(1, cameras + 1):
             (scene / f"camera_{camera}").mkdir()
             for frame in frames:
-                native.write_view(scene / f"camera_{camera}" / view_file(frame), view(frame, lighting=lighting))
+                path = scene / f"camera_{camera}" / view_file(frame)
+                path.write_bytes(_file(frame, tuple(lighting)))
     return root
+
+
+@lru_cache(maxsize=32)
+def _file(frame: int, lighting: tuple[str, ...]) -> bytes:
+    """What `native.write_view` makes of a view; hundreds of tests want the same few."""
+    with TemporaryDirectory() as folder:
+        native.write_view(Path(folder) / "view.h5", view(frame, lighting=lighting))
+        return (Path(folder) / "view.h5").read_bytes()
 
 
 def one_map(array: np.ndarray, *, name: str = "key") -> View:

@@ -1,6 +1,7 @@
 """A run as its user sees it: whole processes, real files, interrupted in every way."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,10 +50,31 @@ def files_of(folder):
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*.h5")}
 
 
-def test_render_load_check(scene, tmp_path):
-    dataset = pixeltruth.render(scene, tmp_path / "d", **options(scene, rgb=True, quality="draft", samples=4))
+@pytest.fixture(scope="module")
+def labels(scene, tmp_path_factory):
+    """A dataset of labels, rendered once; tests that change it take a copy."""
+    return pixeltruth.render(scene, tmp_path_factory.mktemp("labels") / "d", **options(scene)).path
+
+
+@pytest.fixture
+def copied(labels, tmp_path):
+    """A copy of it in which to go on."""
+    return Path(shutil.copytree(labels, tmp_path / "d"))
+
+
+LIT = {"rgb": True, "quality": "draft", "samples": 2}
+
+
+@pytest.fixture(scope="module")
+def lit(scene, tmp_path_factory):
+    """A dataset with pictures, which no test changes."""
+    return pixeltruth.render(scene, tmp_path_factory.mktemp("lit") / "d", **options(scene, **LIT, seed=0))
+
+
+def test_render_load_check(lit):
+    dataset = lit
     assert len(dataset) == 3
-    assert pixeltruth.check(tmp_path / "d") == []
+    assert pixeltruth.check(dataset.path) == []
     first = dataset[0]
     assert first.rgb.shape == (48, 64, 3)
     assert first.rgb.std() > 5
@@ -60,31 +82,25 @@ def test_render_load_check(scene, tmp_path):
     assert {row.name: row.category_id for row in first.instances}["Cube"] == 1
     seeds = [datapoint.metadata["noise_seed"] for datapoint in dataset]
     assert len(set(seeds)) == 3
-    assert not (tmp_path / "d" / ".pixeltruth").exists()
+    assert not (dataset.path / ".pixeltruth").exists()
 
 
-def test_two_runs_give_the_same_bytes_and_the_same_picture(scene, tmp_path):
-    one, other = (
-        pixeltruth.render(scene, tmp_path / name, **options(scene, rgb=True, quality="draft", samples=2, seed=0))
-        for name in ("one", "other")
-    )
-    for a, b in zip(one, other, strict=True):
+def test_two_runs_give_the_same_bytes_and_the_same_picture(lit, scene, tmp_path):
+    again = pixeltruth.render(scene, tmp_path / "again", **options(scene, **LIT, seed=0))
+    for a, b in zip(lit, again, strict=True):
         assert a.path.read_bytes() == b.path.read_bytes()
-    reseeded = pixeltruth.render(
-        scene, tmp_path / "seed", **options(scene, rgb=True, quality="draft", samples=2, seed=1)
-    )
-    assert (reseeded[0].rgb != one[0].rgb).any()
-    np.testing.assert_array_equal(reseeded[0].depth, one[0].depth)
+    reseeded = pixeltruth.render(scene, tmp_path / "seed", **options(scene, **LIT, seed=1))
+    assert (reseeded[0].rgb != lit[0].rgb).any()
+    np.testing.assert_array_equal(reseeded[0].depth, lit[0].depth)
 
 
-def test_the_same_call_again_renders_only_what_is_missing_or_unreadable(scene, tmp_path):
-    pixeltruth.render(scene, tmp_path / "d", **options(scene))
-    before = files_of(tmp_path / "d")
+def test_the_same_call_again_renders_only_what_is_missing_or_unreadable(scene, copied):
+    before = files_of(copied)
     gone, broken, whole = sorted(before)
     gone.unlink()
     broken.write_bytes(before[broken][1][:-1000])
-    pixeltruth.render(scene, tmp_path / "d", **options(scene))
-    after = files_of(tmp_path / "d")
+    pixeltruth.render(scene, copied, **options(scene))
+    after = files_of(copied)
     assert {path: content for path, (_, content) in after.items()} == {
         path: content for path, (_, content) in before.items()
     }
@@ -92,30 +108,28 @@ def test_the_same_call_again_renders_only_what_is_missing_or_unreadable(scene, t
     assert after[broken][0] != before[broken][0]
 
 
-def test_a_scene_that_was_moved_is_still_the_same(scene, tmp_path):
-    pixeltruth.render(scene, tmp_path / "d", **options(scene))
-    before = files_of(tmp_path / "d")
+def test_a_scene_that_was_moved_is_still_the_same(scene, copied, tmp_path):
+    before = files_of(copied)
     sorted(before)[1].unlink()
     moved = tmp_path / "moved.BLEND"
     moved.write_bytes(scene.read_bytes())
-    pixeltruth.render(moved, tmp_path / "d", **options(scene))
-    assert {path: content for path, (_, content) in files_of(tmp_path / "d").items()} == {
+    pixeltruth.render(moved, copied, **options(scene))
+    assert {path: content for path, (_, content) in files_of(copied).items()} == {
         path: content for path, (_, content) in before.items()
     }
     (tmp_path / "chair.ply").write_bytes(b"ply")
     with pytest.raises(JobError, match=r"another job \(scene: 1 given -> 2 given\)"):
-        pixeltruth.render([scene, tmp_path / "chair.ply"], tmp_path / "d", **options(scene))
+        pixeltruth.render([scene, tmp_path / "chair.ply"], copied, **options(scene))
 
 
-def test_a_changed_job_is_refused_with_the_difference(scene, tmp_path):
-    pixeltruth.render(scene, tmp_path / "d", **options(scene))
-    before = files_of(tmp_path / "d")
+def test_a_changed_job_is_refused_with_the_difference(scene, copied):
+    before = files_of(copied)
     with pytest.raises(JobError, match=r"resolution: \[64, 48\] -> \[32, 24\].*--overwrite"):
-        pixeltruth.render(scene, tmp_path / "d", **options(scene, resolution=(32, 24)))
-    assert files_of(tmp_path / "d") == before
-    replaced = pixeltruth.render(scene, tmp_path / "d", **options(scene, resolution=(32, 24)), overwrite=True)
+        pixeltruth.render(scene, copied, **options(scene, resolution=(32, 24)))
+    assert files_of(copied) == before
+    replaced = pixeltruth.render(scene, copied, **options(scene, resolution=(32, 24)), overwrite=True)
     assert replaced[0].depth.shape == (24, 32)
-    assert pixeltruth.check(tmp_path / "d") == []
+    assert pixeltruth.check(copied) == []
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(scene, tmp_path):
@@ -126,12 +140,11 @@ def test_a_folder_that_is_not_ours_is_left_alone(scene, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_failed_overwrite_leaves_the_old_dataset(scene, tmp_path):
-    pixeltruth.render(scene, tmp_path / "d", **options(scene))
-    before = {path: path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()}
+def test_a_failed_overwrite_leaves_the_old_dataset(scene, copied):
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
     with pytest.raises(SceneError, match="weight"):
-        pixeltruth.render(scene, tmp_path / "d", **options(scene, map_by="weight"), overwrite=True)
-    assert {path: path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()} == before
+        pixeltruth.render(scene, copied, **options(scene, map_by="weight"), overwrite=True)
+    assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
 
 
 def test_a_second_run_into_the_same_folder_is_refused(scene, tmp_path):
@@ -148,11 +161,10 @@ def test_a_second_run_into_the_same_folder_is_refused(scene, tmp_path):
     assert pixeltruth.check(folder) == []
 
 
-def test_overwrite_deletes_only_what_a_run_makes(scene, tmp_path):
-    pixeltruth.render(scene, tmp_path / "d", **options(scene))
-    notes = tmp_path / "d" / "notes.txt"
+def test_overwrite_deletes_only_what_a_run_makes(scene, copied):
+    notes = copied / "notes.txt"
     notes.write_text("mine", encoding="utf-8")
-    pixeltruth.render(scene, tmp_path / "d", **options(scene, seed=3), overwrite=True)
+    pixeltruth.render(scene, copied, **options(scene, seed=3), overwrite=True)
     assert notes.read_text(encoding="utf-8") == "mine"
 
 
@@ -234,7 +246,7 @@ def running_workers(folder):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_keeps_its_views_and_goes_on(scene, tmp_path, number):
     folder = tmp_path / "d"
-    run = start(scene, folder, "--quality", "reference", "--samples", "800")
+    run = start(scene, folder, "--quality", "reference", "--samples", "400")
     wait_for(lambda: list(folder.rglob("*.h5")))
     run.send_signal(number)
     _, errors = run.communicate(timeout=60)
@@ -245,7 +257,7 @@ def test_a_killed_run_keeps_its_views_and_goes_on(scene, tmp_path, number):
     for path in before:
         assert problem_with(path, ["depth", "lighting/default/rgb"]) is None
     assert len(pixeltruth.load(folder).missing) == 3 - len(before)
-    _, errors = start(scene, folder, "--quality", "reference", "--samples", "800").communicate(timeout=60)
+    _, errors = start(scene, folder, "--quality", "reference", "--samples", "400").communicate(timeout=60)
     after = files_of(folder)
     assert len(after) == 3, errors
     assert before.items() <= after.items()
@@ -254,7 +266,7 @@ def test_a_killed_run_keeps_its_views_and_goes_on(scene, tmp_path, number):
 def test_a_worker_killed_between_views_is_replaced(scene, tmp_path):
     folder = tmp_path / "d"
     many = scene.parent / "many"
-    many.write_text("\n".join(f"{x / 40 - 2} -6 3 1.1 0 0" for x in range(150)), encoding="utf-8")
+    many.write_text("\n".join(f"{x / 20 - 2} -6 3 1.1 0 0" for x in range(80)), encoding="utf-8")
     run = start(scene, folder, "--no-rgb", cameras="many")
     wait_for(lambda: len(list(folder.rglob("*.h5"))) > 3)
     for worker in running_workers(folder):
@@ -262,7 +274,7 @@ def test_a_worker_killed_between_views_is_replaced(scene, tmp_path):
     _, errors = run.communicate(timeout=120)
     assert run.returncode == 0, errors
     assert pixeltruth.check(folder) == []
-    assert len(pixeltruth.load(folder)) == 150
+    assert len(pixeltruth.load(folder)) == 80
 
 
 def test_without_light_cycles_never_starts(scene, tmp_path):

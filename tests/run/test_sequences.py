@@ -1,8 +1,10 @@
 """Frames and scenes: one dataset of several, ids the same whatever is rendered first, and a job that repeats itself."""
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,13 +91,13 @@ def bytes_of(folder):
 
 
 OUTPUTS = "default,amodal,box3d,part,uv,nocs,occlusion_boundary"
+SEQUENCE = {"map_by": "category_id,state", "frames": "1:5", "rgb": False, "outputs": OUTPUTS}
 
 
 @pytest.fixture(scope="module")
 def sequence(scenes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sequence") / "d"
-    options = {"map_by": "category_id,state", "frames": "1:5", "rgb": False, "outputs": OUTPUTS}
-    return pixeltruth.render(scenes / "moving.blend", folder, **options)
+    return pixeltruth.render(scenes / "moving.blend", folder, **SEQUENCE)
 
 
 def test_every_camera_has_a_view_at_every_frame_at_which_it_renders(sequence):
@@ -183,15 +185,14 @@ def test_a_frame_is_the_same_alone_and_in_a_sequence(sequence, scenes, tmp_path)
 
 
 def test_a_scene_that_drifted_is_refused_at_its_frame(sequence, scenes, tmp_path):
-    options = {"map_by": "category_id,state", "frames": "1:5", "rgb": False}
-    made = pixeltruth.render(scenes / "moving.blend", tmp_path / "d", **options)
-    path = made.scenes[0].path / "scene.json"
+    folder = Path(shutil.copytree(sequence.path, tmp_path / "d")) / "scene_00001"
+    path = folder / "scene.json"
     text = json.loads(path.read_text(encoding="utf-8"))
     next(entry for entry in text["instances"] if entry["name"] == "a late one")["frames"] = [4, 5]
     path.write_text(json.dumps(text), encoding="utf-8")
-    (made.scenes[0].path / "camera_2" / "view_000003.h5").unlink()
+    (folder / "camera_2" / "view_000003.h5").unlink()
     with pytest.raises(SceneError, match=r"^frame 3: the scene evaluates differently .* 'a late one' is new"):
-        pixeltruth.render(scenes / "moving.blend", tmp_path / "d", **options)
+        pixeltruth.render(scenes / "moving.blend", tmp_path / "d", **SEQUENCE)
 
 
 JOB = """
