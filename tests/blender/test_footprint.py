@@ -162,7 +162,7 @@ def taken(scene, lit, folder):
 def small_and_large(tmp_path_factory):
     """Two scenes that differ in the sizes and numbers of what they hold."""
     saved = []
-    for cuts, maps, images, side in ((3, 1, 1, SIDE), (900, 3, 4, 4096)):
+    for cuts, maps, images, side in ((3, 1, 1, SIDE), (700, 3, 4, 4096)):
         folder = tmp_path_factory.mktemp("scene")
         bpy.ops.wm.read_factory_settings(use_empty=True)
         lit_scene()
