@@ -9,6 +9,7 @@ from typing import ForwardRef, get_args
 
 import jaxtyping
 import pytest
+from beartype import BeartypeConf, beartype
 from hypothesis import settings
 
 settings.register_profile("local", deadline=None)
@@ -16,6 +17,7 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 jaxtyped = jaxtyping.jaxtyped
+without_shapes = beartype(conf=BeartypeConf(violation_type=jaxtyping.TypeCheckError))
 
 
 def checked(*, typechecker):
@@ -23,7 +25,7 @@ def checked(*, typechecker):
 
     def decorate(decorated):
         if inspect.isfunction(decorated) and not any(map(has_shapes, decorated.__annotations__.values())):
-            return typechecker(decorated)
+            return without_shapes(decorated)
         return jaxtyped(decorated, typechecker=typechecker)
 
     return decorate
