@@ -1,8 +1,6 @@
 import copy
 import json
 import pickle
-import subprocess
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -350,17 +348,3 @@ def test_info_of_a_scene_without_categories_has_none(tmp_path: Path) -> None:
         entry["values"] = {"category_id": None}
     path.write_text(json.dumps(raw), "utf-8")
     assert (load(root).info().categories, load(root).info().resolutions) == ({}, ())
-
-
-def test_loading_is_fast_in_a_fresh_process(folder: Path) -> None:
-    code = (
-        "import time; start = time.perf_counter()\n"
-        "from pixeltruth.dataset import load\n"
-        f"load({str(folder)!r})[0].depth\n"
-        "print(time.perf_counter() - start)"
-    )
-    seconds = min(
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-        for _ in range(3)
-    )
-    assert seconds < 0.5

@@ -22,6 +22,13 @@ from tests.coco_files import CocoSet, box_polygon, person
 LAYOUTS = ("compact", "classic", "classic-overlap")
 
 
+@pytest.fixture(autouse=True)
+def nothing_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What measures coverage in other processes writes files too, which would not fit either."""
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> CocoSet:
     return coco_files.example(tmp_path / "set")

@@ -3,7 +3,6 @@
 import struct
 import subprocess
 import sys
-import time
 import tracemalloc
 
 import numpy as np
@@ -137,11 +136,9 @@ def test_no_damage_crashes_the_interpreter(tmp_path):
 )  # fmt: skip
 def test_what_is_no_picture(content, problem, tmp_path, capfd):
     tracemalloc.start()
-    began = time.perf_counter()
     refused(tmp_path / "a.exr", content, problem)
     assert tracemalloc.get_traced_memory()[1] < 20e6
     tracemalloc.stop()
-    assert time.perf_counter() - began < 20
     assert capfd.readouterr() == ("", "")
 
 
