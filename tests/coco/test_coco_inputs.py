@@ -1,11 +1,12 @@
 """Odd pictures, odd names, odd numbers, any category and skeleton, and files behind URLs."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pixeltruth import cli
 from pixeltruth.coco import PackedDataset, pack, unpack
@@ -287,3 +288,27 @@ def test_annotations_and_pictures_behind_urls(made: CocoSet, capsys: pytest.Capt
     assert capsys.readouterr().err.count("memory://coco/c.h5 is a URL; only local files can be written") == 1
     assert cli.main(["coco", "stats", "memory://coco/c.h5"]) == 2
     assert "memory://coco/c.h5: is behind a URL, and this works with local files only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_picture_is_the_one_that_pillow_sees(mode: str, subsampling: int) -> None:
+    """Not the thumbnail that stands before it, of another size, with a frame of its own."""
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (40, 56, 3), np.uint8)
+    thumbnail, exif, stream = io.BytesIO(), Image.Exif(), io.BytesIO()
+    Image.fromarray(pixels[:8, :16]).save(thumbnail, format="JPEG")
+    exif[ExifTags.Base.ImageDescription] = "a note"
+    note = exif.tobytes() + thumbnail.getvalue()
+    made = Image.fromarray(pixels).convert(mode)
+    more = {} if mode == "L" else {"subsampling": subsampling}
+    made.save(stream, format="JPEG", exif=note, comment=b"\xff\xc0" * 9, optimize=True, **more)
+    data = stream.getvalue()
+    with Image.open(io.BytesIO(data)) as seen:
+        expected = np.asarray(seen.convert("RGB"))
+    np.testing.assert_array_equal(decode(data, (40, 56)), expected)
+    with pytest.raises(ValueError, match="the file is 56x40 pixels, the annotations say 56x41"):
+        decode(data, (41, 56))
+    for cut in (3, 20, len(note) + 30, len(data) - 50):
+        with pytest.raises(ValueError, match=r"."):
+            decode(data[:cut], (40, 56))
