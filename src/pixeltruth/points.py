@@ -34,6 +34,16 @@ class PointGroup:
     instance: int | None
     edges: Int64[np.ndarray, "m 2"]
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where the tree has each point, names with dots between."""
+        return tuple(f"{self.path}.{name}" for name in self.names)
+
+    def inside(self, width: float | int, height: float | int) -> Bool[np.ndarray, " n"]:
+        """Which lie in a picture of so many pixels; what has no coordinates does not."""
+        with np.errstate(invalid="ignore"):
+            return ((self.uv >= -0.5) & (self.uv < np.array([width, height]) - 0.5)).all(axis=1)
+
 
 def point_groups(tree: Tree, path: str = "") -> Iterator[PointGroup]:
     """The groups of a tree, in its order."""

@@ -55,13 +55,31 @@ class Skeleton(Record):
     @property
     def edge_indices(self) -> tuple[tuple[int, int], ...]:
         """`edges` by the positions of their keypoints."""
-        return tuple((self.keypoints.index(one), self.keypoints.index(other)) for one, other in self.edges)
+        return self._places(self.edges)
+
+    @property
+    def pair_indices(self) -> tuple[tuple[int, int], ...]:
+        """`pairs` by the positions of their keypoints."""
+        return self._places(self.pairs)
+
+    def _places(self, named: Iterable[Pair]) -> tuple[tuple[int, int], ...]:
+        return tuple((self.keypoints.index(one), self.keypoints.index(other)) for one, other in named)
 
     @property
     def flip(self) -> tuple[int, ...]:
         """For each keypoint the position of the one that takes its place where a picture is mirrored."""
-        other = {left: right for pair in self.pairs for left, right in (pair, pair[::-1])}
-        return tuple(self.keypoints.index(other.get(name, name)) for name in self.keypoints)
+        return swapped(len(self.keypoints), self.pair_indices)
+
+
+def swapped(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """For each of so many places the one that it changes with, or itself.
+
+    Args:
+        count: How many places.
+        pairs: Those that change with each other; a place stands in one pair at most.
+    """
+    other = {left: right for pair in pairs for left, right in (pair, pair[::-1])}
+    return tuple(other.get(place, place) for place in range(count))
 
 
 _SIDED = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")

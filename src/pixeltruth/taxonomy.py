@@ -229,8 +229,7 @@ def _with_skeleton(entry: ThingCategory, point: Datapoint, name: str | None) -> 
     skeleton = None if name is None else point.skeletons.get(name)
     if skeleton is None or skeleton.keypoints != entry.keypoints:
         return entry
-    pairs = tuple((entry.keypoints.index(left), entry.keypoints.index(right)) for left, right in skeleton.pairs)
-    return replace(entry, edges=skeleton.edge_indices, pairs=pairs)
+    return replace(entry, edges=skeleton.edge_indices, pairs=skeleton.pair_indices)
 
 
 def _of_classes(point: Datapoint, level: int | None) -> Iterator[tuple[Value, ThingCategory]]:
@@ -246,7 +245,7 @@ def class_keypoints(point: Datapoint) -> Iterator[str]:
     """Names of the keypoints of a datapoint whose layout does not say whose they are."""
     if "keypoints" in dir(point):
         for group in point_groups(point["keypoints"]):
-            yield from (f"{group.path}.{name}" for name in group.names)
+            yield from group.paths
 
 
 def _agreed(one: ThingCategory, other: ThingCategory) -> ThingCategory:

@@ -215,7 +215,7 @@ def keypoints_of(
             left_out["keypoints of which nothing says whose they are"] += (group.instance is None) * len(group.names)
             continue
         category, flags = taxonomy.by_id(owner.category), _flags(group, point)
-        names = [f"{group.path}.{name}" for name in group.names] if group.instance is None else group.names
+        names = group.paths if group.instance is None else group.names
         order = {name: place for place, name in enumerate(category.keypoints)}
         if flags is None or not order.keys() >= set(names):  # a category may be another one at this frame
             why = "of unknown visibility" if flags is None else "that their category does not have"
@@ -241,5 +241,4 @@ def _flags(group: PointGroup, point: Datapoint) -> Int64[np.ndarray, " n"] | Non
     if group.visible is None:
         return None
     height, width = point["category_id"].shape
-    inside = ((group.uv >= -0.5) & (group.uv < np.array([width, height]) - 0.5)).all(axis=1)
-    return np.where(inside, np.where(group.visible, VISIBLE, HIDDEN), ABSENT)
+    return np.where(group.inside(width, height), np.where(group.visible, VISIBLE, HIDDEN), ABSENT)

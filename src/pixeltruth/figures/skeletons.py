@@ -44,7 +44,5 @@ def _draw(sheet: Sheet, frame: Frame, group: PointGroup, *, zoom: Zoom, color: C
 
 def in_picture(group: PointGroup, frame: Frame, zoom: Zoom) -> Bool[np.ndarray, " n"]:
     """Which points lie in the picture, as far as a layout says."""
-    size = np.array([frame.width, frame.height]) / zoom.factor
-    with np.errstate(invalid="ignore"):
-        inside = (group.uv >= -0.5).all(axis=1) & (group.uv < size - 0.5).all(axis=1)
+    inside = group.inside(frame.width / zoom.factor, frame.height / zoom.factor)
     return np.asarray(inside if group.flags is None else inside & (np.array(group.flags) != ABSENT))

@@ -25,7 +25,8 @@ from pixeltruth.picture_files import (
     write_picture,
     write_text,
 )
-from pixeltruth.taxonomy import Taxonomy, ThingCategory, survey
+from pixeltruth.skeleton import swapped
+from pixeltruth.taxonomy import Taxonomy, survey
 from pixeltruth.things import left_out_lines, things_of
 
 _WHOLE = "all"
@@ -113,17 +114,11 @@ def _data(task: Task, splits: Sequence[str], notes: Sequence[str]) -> Iterator[s
     if task.joints is not None:
         yield f"kpt_shape: [{len(task.joints.keypoints)}, 3]"
         if task.joints.pairs:  # without it, trainers do not mirror pictures; with a wrong one they teach wrong sides
-            yield f"flip_idx: {_flip(task.joints)}"
+            yield f"flip_idx: {list(swapped(len(task.joints.keypoints), task.joints.pairs))}"
         yield "kpt_names:"
         yield from (f"  {number}: {_quoted(task.joints.keypoints)}" for number in range(len(task.classes.names)))
     yield "names:"
     yield from (f"  {number}: {_quoted(name)}" for number, name in enumerate(task.classes.names))
-
-
-def _flip(joints: ThingCategory) -> list[int]:
-    """For each keypoint the one that takes its place where a picture is mirrored."""
-    other = {left: right for pair in joints.pairs for left, right in (pair, pair[::-1])}
-    return [other.get(place, place) for place in range(len(joints.keypoints))]
 
 
 def _quoted(text: str | Sequence[str]) -> str:
