@@ -123,3 +123,11 @@ def expected_planes():
         8: (none, box_mask(1, 1, 5, 40), no, no),
         12: (np.where(box_mask(10, 10, 30, 30), 1, none), no, no, box_mask(15, 15, 5, 5)),
     }
+
+
+def packed(made, name="out.h5", **options):
+    """The report of packing a set, and the file."""
+    from pixeltruth.coco import pack
+
+    output = made.folder / name
+    return pack(made.write(), made.pictures, output, **options), output

@@ -17,7 +17,7 @@ from pixeltruth.coco import PackedDataset, pack
 from pixeltruth.coco import packing as packing_module
 from pixeltruth.errors import FormatError, JobError, PixeltruthError
 from tests import coco_files
-from tests.coco_files import CocoSet, box_polygon, person
+from tests.coco_files import CocoSet, box_polygon, packed, person
 
 LAYOUTS = ("compact", "classic", "classic-overlap")
 
@@ -32,11 +32,6 @@ def nothing_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def made(tmp_path: Path) -> CocoSet:
     return coco_files.example(tmp_path / "set")
-
-
-def packed(made: CocoSet, name="out.h5", **options):
-    output = made.folder / name
-    return pack(made.write(), made.pictures, output, **options), output
 
 
 def bytes_of(output: Path) -> list[bytes]:

@@ -19,7 +19,7 @@ from pixeltruth.coco.compact import ARRAYS
 from pixeltruth.coco.stats import stats_of
 from pixeltruth.errors import FormatError, JobError
 from tests import coco_files
-from tests.coco_files import CocoSet, box_mask, box_polygon, judged, nameless, person
+from tests.coco_files import CocoSet, box_mask, box_polygon, judged, nameless, packed, person
 
 REAL = Path(os.environ.get("PIXELTRUTH_DATA", Path(__file__).parents[3] / "shared" / "data")) / "coco_real"
 LAYOUTS = ("compact", "classic", "classic-overlap")
@@ -28,11 +28,6 @@ LAYOUTS = ("compact", "classic", "classic-overlap")
 @pytest.fixture
 def made(tmp_path: Path) -> CocoSet:
     return coco_files.example(tmp_path / "set")
-
-
-def packed(made: CocoSet, name="out.h5", **options):
-    output = made.folder / name
-    return pack(made.write(), made.pictures, output, **options), output
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

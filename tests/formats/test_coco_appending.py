@@ -13,6 +13,7 @@ from pixeltruth.export import export_dataset
 from pixeltruth.formats.coco.entries import FILES
 from tests import annotated
 from tests.coco_files import judged
+from tests.exported import export, files_in, read
 
 PERSON, CRATE = 2, 7  # instances
 
@@ -20,19 +21,6 @@ PERSON, CRATE = 2, 7  # instances
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     return pixeltruth.load(annotated.write_dataset(tmp_path_factory.mktemp("coco") / "ours", lighting=("day",)))
-
-
-def export(dataset, folder: Path, **options) -> Path:
-    export_dataset("coco", dataset, folder, progress=False, **options)
-    return folder
-
-
-def read(folder: Path, name: str = "instances.json") -> dict:
-    return json.loads((folder / name).read_text(encoding="utf-8"))
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def without_joints(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """Exports to COCO's files: what pycocotools makes of them, against the pixels and tables of the dataset."""
 
 import io
-import json
 import warnings
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -15,6 +14,7 @@ from pixeltruth.errors import JobError
 from pixeltruth.export import export_dataset
 from tests import annotated, datagen_layout, jointed, synthetic
 from tests.coco_files import judged
+from tests.exported import export, read
 
 PERSON, CRATE = 2, 7  # instances
 
@@ -27,19 +27,6 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(dataset, tmp_path_factory):
     return export(dataset, tmp_path_factory.mktemp("coco") / "out")
-
-
-def export(dataset, folder: Path, **options) -> Path:
-    export_dataset("coco", dataset, folder, progress=False, **options)
-    return folder
-
-
-def read(folder: Path, name: str = "instances.json") -> dict:
-    return json.loads((folder / name).read_text(encoding="utf-8"))
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def by_instance(folder: Path, name: str = "instances.json") -> dict[tuple[int, int], dict]:
