@@ -14,10 +14,13 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py.h5d import DatasetID
+from h5py.h5g import GroupID
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native.codec import DEFLATE, MAX_BYTES, SHUFFLE
-from pixeltruth.formats.native.elements import linked, names, naming, opened
+from pixeltruth.formats.native.elements import naming
+from pixeltruth.formats.native.handles import linked, names, opened
 from pixeltruth.lazy import once
 from pixeltruth.remote import fetched
 
@@ -99,16 +102,17 @@ class FrameFile:
         with self._open() as file, naming(self.path, name):
             return self._dataset(file, name)[()]
 
-    def _dataset(self, file: h5py.Group, name: str) -> Any:
+    def _dataset(self, file: GroupID, name: str) -> Any:
         """A dataset at the root, found to be sound; None for a group."""
         with naming(self.path, name):
             element = linked(file, name)
-            if isinstance(element, h5py.Group):
+            if isinstance(element, GroupID):
                 return None
-            if not isinstance(element, h5py.Dataset):
+            if not isinstance(element, DatasetID):
                 raise ValueError("is neither an array nor a text")
-            _check(element, file_size=self._size())
-            return element
+            dataset = h5py.Dataset(element)
+            _check(dataset, file_size=self._size())
+            return dataset
 
     @once
     def _content(self) -> bytes | None:
@@ -119,7 +123,7 @@ class FrameFile:
         return self.path.stat().st_size if self._content is None else len(self._content)
 
     @contextmanager
-    def _open(self) -> Iterator[h5py.Group]:
+    def _open(self) -> Iterator[GroupID]:
         if self._content is None and not self.path.is_file():
             raise FormatError(self.path, "is missing")
         with opened(self.path, "cannot be read as an HDF5 file", content=self._content) as root:

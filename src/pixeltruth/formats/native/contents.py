@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
+import numpy as np
+from h5py.h5d import DatasetID
+from h5py.h5g import GroupID
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.native import elements, layout
+from pixeltruth.formats.native import handles, layout
 from pixeltruth.formats.native.elements import Chunk, Place, naming
-from pixeltruth.manifest import is_newer
+from pixeltruth.recycled import Block
 
 Stamp = tuple[int, int, int]
 _FETCHED = (0, 0, 0)
@@ -39,23 +41,28 @@ class Contents:
     has_keypoints: bool = False
 
     @classmethod
-    def of(cls, path: Path, file: h5py.Group, *, content: bytes | None = None) -> "Contents":
+    def of(cls, path: Path, file: GroupID, *, newer: bool, content: bytes | None = None) -> "Contents":
         """The contents of a file that was opened, or fetched whole.
+
+        Args:
+            path: The file.
+            file: Its root.
+            newer: It is of a newer minor version of the format.
+            content: What is in it, where it is no local one.
 
         Raises:
             FormatError: The size of the picture or the names of the lightings cannot be told.
         """
         stamp = _stamp(path.stat()) if content is None else _FETCHED
         size = _read_size(path, file)
-        newer = is_newer(elements.read_text_attribute(file, "format_version"))
-        every = elements.names(file)
+        every = handles.names(file)
         names = [name for name in every if not _is_no_map(file, name, newer=newer)]
         groups = _lighting_groups(path, file) if layout.LIGHTING in every else {}
         geometry = {name: (file, name) for name in names}
         lights = {
             layout.light_map(lighting, name): (group, name)
             for lighting, group in groups.items()
-            for name in elements.names(group)
+            for name in handles.names(group)
         }
         places = {name: _place(path, name, held, size=size) for name, held in (geometry | lights).items()}
         return cls(
@@ -81,38 +88,41 @@ class Contents:
             if _stamp(os.fstat(stream.fileno())) != self.stamp:
                 return None
             stream.seek(place.offset)
-            return place.chunk(stream.read(place.size))
+            block = Block(place.size)
+            if stream.readinto(block.bytes.data) != place.size:
+                raise ValueError("the file ends within it")
+            return place.chunk(block.array(np.dtype(np.uint8), (place.size,)).data)
 
 
-def _is_no_map(file: h5py.Group, name: str, *, newer: bool) -> bool:
+def _is_no_map(file: GroupID, name: str, *, newer: bool) -> bool:
     """Whether a name at the root is another element: one that we know, or a group that a newer version has."""
     if name in layout.RESERVED and name not in layout.SINCE_1_1:
         return True
-    return (newer or name in layout.SINCE_1_1) and elements.is_group(file, name)
+    return (newer or name in layout.SINCE_1_1) and handles.is_group(file, name)
 
 
 def _stamp(status: os.stat_result) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _read_size(path: Path, file: h5py.Group) -> tuple[int, int]:
+def _read_size(path: Path, file: GroupID) -> tuple[int, int]:
     """(height, width) of the picture."""
     with naming(path, layout.VIEWPOINT):
-        group = elements.member(file, layout.VIEWPOINT, h5py.Group)
-        width, height = (int(elements.read_number_attribute(group, name)) for name in layout.LENS_SIDES)
+        group = handles.member(file, layout.VIEWPOINT, GroupID)
+        width, height = (int(handles.read_float_attribute(group, name)) for name in layout.LENS_SIDES)
         return height, width
 
 
-def _lighting_groups(path: Path, file: h5py.Group) -> dict[str, h5py.Group]:
+def _lighting_groups(path: Path, file: GroupID) -> dict[str, GroupID]:
     with naming(path, layout.LIGHTING):
-        group = elements.member(file, layout.LIGHTING, h5py.Group)
-        return {name: elements.member(group, name, h5py.Group) for name in elements.names(group)}
+        group = handles.member(file, layout.LIGHTING, GroupID)
+        return {name: handles.member(group, name, GroupID) for name in handles.names(group)}
 
 
-def _place(path: Path, name: str, held: tuple[h5py.Group, str], *, size: tuple[int, int]) -> Place | FormatError:
+def _place(path: Path, name: str, held: tuple[GroupID, str], *, size: tuple[int, int]) -> Place | FormatError:
     group, key = held
     try:
         with naming(path, name):
-            return elements.map_place(elements.member(group, key, h5py.Dataset), size)
+            return handles.map_place(handles.member(group, key, DatasetID), size)
     except FormatError as error:
         return error

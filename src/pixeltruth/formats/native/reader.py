@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
+from h5py.h5d import DatasetID
+from h5py.h5g import GroupID
 from jaxtyping import Bool, UInt8
 
 from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.native import elements, instance_table, keypoint_table, layout
+from pixeltruth.formats.native import handles, instance_table, keypoint_table, layout
 from pixeltruth.formats.native.contents import Contents
 from pixeltruth.formats.native.elements import Chunk, naming
 from pixeltruth.lazy import once
@@ -64,7 +65,7 @@ class ViewFile:
     @once
     def viewpoint(self) -> Viewpoint:
         """The camera of the view."""
-        with self._open() as file:
+        with self._open() as (file, _):
             return _read_viewpoint(self.path, file)
 
     @property
@@ -79,8 +80,8 @@ class ViewFile:
 
     @once
     def _contents(self) -> Contents:
-        with self._open() as file:
-            return Contents.of(self.path, file, content=self._content)
+        with self._open() as (file, newer):
+            return Contents.of(self.path, file, newer=newer, content=self._content)
 
     @once
     def _content(self) -> bytes | None:
@@ -90,9 +91,8 @@ class ViewFile:
     @once
     def instances(self) -> tuple[InstanceRow, ...]:
         """The instance table, by ascending id."""
-        with self._open() as file, naming(self.path, layout.INSTANCES):
-            text = elements.read_text(elements.member(file, layout.INSTANCES, h5py.Dataset))
-            newer = is_newer(elements.read_text_attribute(file, "format_version"))
+        with self._open() as (file, newer), naming(self.path, layout.INSTANCES):
+            text = handles.read_text(handles.member(file, layout.INSTANCES, DatasetID))
             rows = instance_table.from_json(text, newer=newer)
             instance_table.check_sorted(rows)
         return rows
@@ -142,10 +142,10 @@ class ViewFile:
         needed = sum(packed_size(box) for box, _ in self._amodal_boxes.values())
         if not needed:
             return np.zeros(0, dtype=np.uint8)
-        with self._open() as file, naming(self.path, f"{layout.AMODAL}/{layout.MASKS}"):
-            held = elements.member(elements.member(file, layout.AMODAL, h5py.Group), layout.MASKS, h5py.Dataset)
-            place = elements.bytes_place(held, needed)
-            return place.chunk(bytes(held.id.read_direct_chunk((0,))[1])).array()
+        with self._open() as (file, _), naming(self.path, f"{layout.AMODAL}/{layout.MASKS}"):
+            held = handles.member(handles.member(file, layout.AMODAL, GroupID), layout.MASKS, DatasetID)
+            place = handles.bytes_place(held, needed)
+            return place.chunk(handles.read_chunk(held)).array()
 
     @once
     def metadata(self) -> dict[str, Any]:
@@ -162,10 +162,9 @@ class ViewFile:
         """Those of every instance that has some, by ascending id; None where the scene has none at all."""
         if not self._contents.has_keypoints:
             return None
-        with self._open() as file, naming(self.path, layout.KEYPOINTS):
-            group = elements.member(file, layout.KEYPOINTS, h5py.Group)
-            text = elements.read_text(elements.member(group, layout.KEYPOINT_TABLE, h5py.Dataset))
-            newer = is_newer(elements.read_text_attribute(file, "format_version"))
+        with self._open() as (file, newer), naming(self.path, layout.KEYPOINTS):
+            group = handles.member(file, layout.KEYPOINTS, GroupID)
+            text = handles.read_text(handles.member(group, layout.KEYPOINT_TABLE, DatasetID))
             return keypoint_table.from_json(text, newer=newer)
 
     def element(self, name: str) -> Element:
@@ -176,7 +175,7 @@ class ViewFile:
             FormatError: The file is damaged.
         """
         self._check_name(name)
-        with self._open() as file:
+        with self._open() as (file, _):
             return self._element(file, name)
 
     def read(self, name: str) -> np.ndarray:
@@ -201,7 +200,7 @@ class ViewFile:
             self._text(layout.INSTANCES_CSV),
             self._amodal_bits,
         )
-        with self._open() as file:
+        with self._open() as (file, _):
             for name in self.names:
                 self._element(file, name)
         for name in self.names:
@@ -224,7 +223,7 @@ class ViewFile:
             raise FormatError(self.path, "changes while it is read")
         return chunk
 
-    def _element(self, file: h5py.Group, name: str) -> Element:
+    def _element(self, file: GroupID, name: str) -> Element:
         with naming(self.path, name):
             place = self._contents.places[name]
             if isinstance(place, FormatError):
@@ -234,49 +233,50 @@ class ViewFile:
                 name,
                 dtype=place.dtype.name,
                 shape=place.shape,
-                unit=elements.read_text_attribute(dataset, "unit"),
-                frame=elements.read_text_attribute(dataset, "frame"),
-                background=elements.read_number_attribute(dataset, "background"),
+                unit=handles.read_text_attribute(dataset, "unit"),
+                frame=handles.read_text_attribute(dataset, "frame"),
+                background=handles.read_number_attribute(dataset, "background"),
             )
 
     def _text(self, name: str) -> str:
-        with self._open() as file, naming(self.path, name):
-            return elements.read_text(elements.member(file, name, h5py.Dataset))
+        with self._open() as (file, _), naming(self.path, name):
+            return handles.read_text(handles.member(file, name, DatasetID))
 
     @contextmanager
-    def _open(self) -> Iterator[h5py.Group]:
+    def _open(self) -> Iterator[tuple[GroupID, bool]]:
+        """Its root, and whether it is of a newer minor version."""
         if self._content is None and not self.path.is_file():
             raise FormatError(self.path, "is missing; the same render again makes it")
         problem = "cannot be read as a view file; the same render again replaces it"
-        with elements.opened(self.path, problem, content=self._content) as root:
-            self._check_version(root)
-            yield root
+        with handles.opened(self.path, problem, content=self._content) as root:
+            yield root, is_newer(self._version(root))
 
-    def _check_version(self, file: h5py.Group) -> None:
-        kind = elements.read_text_attribute(file, "format")
-        version = elements.read_text_attribute(file, "format_version")
+    def _version(self, file: GroupID) -> str:
+        kind = handles.read_text_attribute(file, "format")
+        version = handles.read_text_attribute(file, "format_version")
         if kind != layout.FORMAT or version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
             ours = f"{layout.FORMAT!r} version {FORMAT_VERSION}"
             raise FormatError(self.path, f"is {kind!r} version {version}; this pixeltruth reads {ours}")
+        return version
 
 
-def _read_viewpoint(path: Path, file: h5py.Group) -> Viewpoint:
+def _read_viewpoint(path: Path, file: GroupID) -> Viewpoint:
     with naming(path, layout.VIEWPOINT):
-        group = elements.member(file, layout.VIEWPOINT, h5py.Group)
-        if (model := elements.read_text_attribute(group, "model")) != layout.LENS_MODEL:
+        group = handles.member(file, layout.VIEWPOINT, GroupID)
+        if (model := handles.read_text_attribute(group, "model")) != layout.LENS_MODEL:
             raise ValueError(f"lens model {model!r} is unknown to this pixeltruth")
-        width, height = (int(elements.read_number_attribute(group, name)) for name in layout.LENS_SIDES)
-        fx, fy, cx, cy = (float(elements.read_number_attribute(group, name)) for name in layout.LENS_NUMBERS)
+        width, height = (int(handles.read_float_attribute(group, name)) for name in layout.LENS_SIDES)
+        fx, fy, cx, cy = (handles.read_float_attribute(group, name) for name in layout.LENS_NUMBERS)
         lens = Lens(width, height, fx=fx, fy=fy, cx=cx, cy=cy)
-        return Viewpoint(lens, elements.read_matrix_attribute(group, "world_from_camera"))
+        return Viewpoint(lens, handles.read_matrix_attribute(group, "world_from_camera"))
 
 
-def _map_dataset(file: h5py.Group, name: str) -> h5py.Dataset:
+def _map_dataset(file: GroupID, name: str) -> DatasetID:
     lighting, modality = layout.split(name)
-    group: h5py.Group = file
+    group: GroupID = file
     for folder in [] if lighting is None else [layout.LIGHTING, lighting]:
-        group = elements.member(group, folder, h5py.Group)
-    return elements.member(group, modality, h5py.Dataset)
+        group = handles.member(group, folder, GroupID)
+    return handles.member(group, modality, DatasetID)
 
 
 def problem_with(path: Path, expected_names: Iterable[str]) -> str | None:
