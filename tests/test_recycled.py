@@ -72,6 +72,15 @@ def test_the_array_is_read_only() -> None:
         filled(1)[0] = 2
 
 
+def test_full_may_be_written_to_and_holds_nothing_of_what_was_there() -> None:
+    filled(2**32 - 1)
+    array = recycled.full((300, 400), 0, np.bool_)
+    assert array.dtype == np.bool_
+    assert not array.any()
+    array[0, 0] = True
+    assert recycled.full((2, 2), 1, np.uint16).tolist() == [[1, 1], [1, 1]]
+
+
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, (1 << 24) + 1])
 def test_any_size_has_its_bytes(size: int) -> None:
     block = Block(size)

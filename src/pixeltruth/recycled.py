@@ -4,6 +4,7 @@ Memory that is new from the system costs, page by page, as much as what is then 
 throws away with each sample just what it needs for the next.
 """
 
+import math
 from collections import deque
 from typing import Any
 
@@ -39,16 +40,24 @@ class Block:
                 self._held = np.empty(_rounded(size), np.uint8)
         self.bytes = self._held[:size]
 
-    def array(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
-        """The read-only array of these bytes; nothing else gets them while it, or a view of it, lives."""
-        address = self._held.__array_interface__["data"][0]
-        self.__array_interface__ = {"version": 3, "typestr": dtype.str, "shape": shape, "data": (address, True)}
+    def array(self, dtype: np.dtype[Any], shape: tuple[int, ...], *, writable: bool = False) -> np.ndarray:
+        """The array of these bytes; nothing else gets them while it, or a view of it, lives."""
+        place = self._held.__array_interface__["data"][0], not writable
+        self.__array_interface__ = {"version": 3, "typestr": dtype.str, "shape": shape, "data": place}
         return np.asarray(self)
 
     def __del__(self) -> None:
         kept = _free.get(len(self._held))
         if kept is not None:
             kept.append(self._held)
+
+
+def full(shape: tuple[int, ...], value: int, dtype: type[np.generic]) -> np.ndarray:
+    """As `numpy.full` of whole numbers or truth values."""
+    kind = np.dtype(dtype)
+    array = Block(math.prod(shape) * kind.itemsize).array(kind, shape, writable=True)
+    array.fill(value)
+    return array
 
 
 def _rounded(size: int) -> int:

@@ -79,7 +79,7 @@ class ColumnFile:
     """
 
     def __init__(self, path: Path, expected: Mapping[str, tuple[str, int]]) -> None:
-        self._handle = -1
+        self.path, self._handle = path, -1
         try:
             self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             with h5py.File(path, "r") as file:

@@ -131,8 +131,7 @@ class PackedDataset:
         rows = _rows(file, *file["annotation_start"].rows(row, row + 2).tolist())
         height, width = file["size"].rows(row, row + 1)[0].tolist()
         image_id, things = int(file["image_id"].rows(row, row + 1)[0]), ~rows.crowd
-        path = self._entry(shard)
-        facts = Facts(path, image_id, name, (height, width), rows.ids[things], rows.keypoints[things])
+        facts = Facts(file.path, image_id, name, (height, width), rows.ids[things], rows.keypoints[things])
         return CompactSample(facts, data, rows)
 
     def _entry(self, shard: int) -> Path:

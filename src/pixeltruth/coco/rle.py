@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8, UInt16
 
+from pixeltruth.recycled import full
+
 MOST = 65535
 """Instances that an index map of 16 bits can tell apart."""
 _DIGITS = 7
@@ -49,26 +51,25 @@ def lengths(texts: UInt8[np.ndarray, " bytes"], bounds: Sequence[int]) -> list[I
     if texts.size == 0:
         return [np.zeros(0, np.int64) for _ in bounds[1:]]
     digits = texts - np.uint8(48)
-    last = np.flatnonzero(digits & 32 == 0)
+    last = (digits & 32 == 0).nonzero()[0]
     if digits.max() > 63 or last.size == 0 or last[-1] != texts.size - 1:
         raise ValueError("is no text of run lengths")
-    first = np.concatenate([[0], last[:-1] + 1])
+    first = np.zeros(last.size, np.int64)
+    np.add(last[:-1], 1, out=first[1:])
     width = last - first + 1
-    most = int(width.max())
-    if most > _DIGITS:
+    if width.max() > _DIGITS:
         raise ValueError("has a run longer than any picture")
-    numbers = (digits[last] & 15).astype(np.int64) - (digits[last] & 16)
-    for place in range(1, most):  # from the last digit of each to its first
-        longer = np.flatnonzero(width > place)
-        numbers[longer] = (numbers[longer] << 5) + (digits[last[longer] - place] & 31)
+    places = np.arange(texts.size) - np.repeat(first, width)
+    numbers = np.add.reduceat((digits & 31).astype(np.int64) << 5 * places, first)
+    numbers -= (digits[last] & 16).astype(np.int64) << 5 * width - 4
     cuts = np.searchsorted(first, bounds).tolist()
     return [_undone(numbers[start:stop]) for start, stop in pairwise(cuts)]
 
 
 def _undone(numbers: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
     """Lengths of their differences, in the same memory."""
-    numbers[1::2].cumsum(out=numbers[1::2])
-    numbers[2::2].cumsum(out=numbers[2::2])
+    for alternate in (numbers[1::2], numbers[2::2]):
+        np.add.accumulate(alternate, out=alternate)
     return numbers
 
 
@@ -155,7 +156,7 @@ def paint(
     count = len(masks) - int(crowd.sum())
     if count > MOST:
         raise ValueError(f"has {count} instances; an index map holds {MOST}")
-    made: dict[str, np.ndarray] = {"index": np.zeros(size, np.uint8 if count < 256 else np.uint16)}
+    made: dict[str, np.ndarray] = {"index": full(size, 0, np.uint8 if count < 256 else np.uint16)}
     number = count
     for place in reversed(range(len(masks))):
         where = pixels(masks[place], size)
@@ -178,7 +179,7 @@ def is_none(plane: Bool[np.ndarray, "h w"]) -> bool:
 def _plane(made: dict[str, np.ndarray], name: str, size: tuple[int, int]) -> np.ndarray:
     """The pixels of a plane in a row; made when first asked for."""
     if name not in made:
-        made[name] = np.zeros(size, np.bool_)
+        made[name] = full(size, 0, np.bool_)
     return made[name].reshape(-1)
 
 

@@ -14,6 +14,7 @@ from pixeltruth.coco.planes import pack_masks, unpack_masks
 from pixeltruth.coco.rle import Planes, check_lengths, is_none, lengths, mask, overlap_of, paint
 from pixeltruth.errors import FormatError
 from pixeltruth.lazy import once
+from pixeltruth.recycled import full
 
 T = TypeVar("T")
 
@@ -100,10 +101,10 @@ class Sample(ABC):
     def loss_mask(self) -> Bool[np.ndarray, "h w"]:
         """Where a loss on keypoints may be computed: neither a crowd nor an instance without keypoints is there."""
         flags = [plane for plane in (self.planes.crowd, self.planes.unannotated) if not is_none(plane)]
-        if not flags:
-            return np.ones(self.size, np.bool_)
-        kept = ~flags[0]
-        return np.greater(kept, flags[1], out=kept) if flags[1:] else kept
+        kept = full(self.size, 1, np.bool_)
+        for plane in flags:
+            np.greater(kept, plane, out=kept)
+        return kept
 
     @once
     def overlap(self) -> Bool[np.ndarray, "h w"] | None:
