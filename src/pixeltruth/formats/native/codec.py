@@ -5,11 +5,12 @@ second bytes, ...; *zstd* (registered filter 32015) or *deflate* (filter 1) comp
 reads them.
 """
 
+import functools
 import math
 import threading
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import zstandard
@@ -36,6 +37,12 @@ def filters(codec: Codec, itemsize: int) -> tuple[int, ...]:
     if codec == "none":
         return ()
     return (*((SHUFFLE,) if itemsize > 1 else ()), ZSTD if codec == "zstd" else DEFLATE)
+
+
+@functools.cache
+def pipelines(itemsize: int) -> set[tuple[int, ...]]:
+    """Those that an array with numbers of ``itemsize`` bytes may have gone through."""
+    return {filters(codec, itemsize) for codec in get_args(Codec)}
 
 
 def encode(array: np.ndarray, codec: Codec) -> bytes:

@@ -1,6 +1,6 @@
-"""Where the maps of a view file lie: looked up once through HDF5, after which each is read as plain bytes.
+"""Where the maps of a view file lie: looked up once, after which each is read as plain bytes.
 
-So a view is opened by HDF5, whose global lock lets one thread through at a time, once, however many maps are read.
+HDF5, whose global lock lets one thread through at a time, is asked once at most, however many maps are read.
 """
 
 import os
@@ -12,13 +12,15 @@ import numpy as np
 from h5py.h5d import DatasetID
 from h5py.h5g import GroupID
 
+from pixeltruth.camera import Lens, Viewpoint
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.native import handles, layout
 from pixeltruth.formats.native.elements import Chunk, Place, naming
 from pixeltruth.recycled import Block
 
 Stamp = tuple[int, int, int]
-_FETCHED = (0, 0, 0)
+FETCHED = (0, 0, 0)
+"""The stamp of what is no local file."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Contents:
             error where that cannot be told.
         content: What is in the file, where it is no local one.
         has_keypoints: Whether it holds keypoints.
+        viewpoint: Its viewpoint, where that is known already.
     """
 
     stamp: Stamp
@@ -39,6 +42,7 @@ class Contents:
     places: Mapping[str, Place | FormatError]
     content: bytes | None = None
     has_keypoints: bool = False
+    viewpoint: Viewpoint | None = None
 
     @classmethod
     def of(cls, path: Path, file: GroupID, *, newer: bool, content: bytes | None = None) -> "Contents":
@@ -53,7 +57,7 @@ class Contents:
         Raises:
             FormatError: The size of the picture or the names of the lightings cannot be told.
         """
-        stamp = _stamp(path.stat()) if content is None else _FETCHED
+        stamp = stamp_of(path.stat()) if content is None else FETCHED
         size = _read_size(path, file)
         every = handles.names(file)
         names = [name for name in every if not _is_no_map(file, name, newer=newer)]
@@ -85,7 +89,7 @@ class Contents:
         if self.content is not None:
             return place.chunk(self.content[place.offset : place.offset + place.size])
         with naming(path, name), path.open("rb") as stream:
-            if _stamp(os.fstat(stream.fileno())) != self.stamp:
+            if stamp_of(os.fstat(stream.fileno())) != self.stamp:
                 return None
             stream.seek(place.offset)
             block = Block(place.size)
@@ -101,7 +105,8 @@ def _is_no_map(file: GroupID, name: str, *, newer: bool) -> bool:
     return (newer or name in layout.SINCE_1_1) and handles.is_group(file, name)
 
 
-def _stamp(status: os.stat_result) -> Stamp:
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Tells a file from another of its name."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -111,6 +116,22 @@ def _read_size(path: Path, file: GroupID) -> tuple[int, int]:
         group = handles.member(file, layout.VIEWPOINT, GroupID)
         width, height = (int(handles.read_float_attribute(group, name)) for name in layout.LENS_SIDES)
         return height, width
+
+
+def read_viewpoint(path: Path, file: GroupID) -> Viewpoint:
+    """The viewpoint, from its attributes.
+
+    Raises:
+        FormatError: They are missing, damaged or of a lens that this version does not know.
+    """
+    with naming(path, layout.VIEWPOINT):
+        group = handles.member(file, layout.VIEWPOINT, GroupID)
+        if (model := handles.read_text_attribute(group, "model")) != layout.LENS_MODEL:
+            raise ValueError(f"lens model {model!r} is unknown to this pixeltruth")
+        width, height = (int(handles.read_float_attribute(group, name)) for name in layout.LENS_SIDES)
+        fx, fy, cx, cy = (handles.read_float_attribute(group, name) for name in layout.LENS_NUMBERS)
+        lens = Lens(width, height, fx=fx, fy=fy, cx=cx, cy=cy)
+        return Viewpoint(lens, handles.read_matrix_attribute(group, "world_from_camera"))
 
 
 def _lighting_groups(path: Path, file: GroupID) -> dict[str, GroupID]:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -22,7 +22,6 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats.native import codec as chunks
 from pixeltruth.formats.native.elements import Place, naming
 from pixeltruth.formats.native.layout import ELEMENT_VERSION, check_component
-from pixeltruth.manifest import Codec
 
 Handle: TypeAlias = GroupID | DatasetID
 _KINDS = {GroupID: "group", DatasetID: "dataset"}
@@ -202,7 +201,7 @@ def _place(dataset: DatasetID, dtype: np.dtype[Any], shape: tuple[int, ...], *, 
     if plan.get_layout() != h5py.h5d.CHUNKED or plan.get_external_count() or plan.get_chunk() != shape:
         raise ValueError("is not stored as one chunk")
     pipeline = tuple([plan.get_filter(index)[0] for index in range(plan.get_nfilters())])
-    if pipeline not in _pipelines(itemsize):
+    if pipeline not in chunks.pipelines(itemsize):
         raise ValueError(f"went through unknown filters {pipeline}")
     stored = dataset.get_chunk_info_by_coord((0,) * len(shape))
     if stored.byte_offset is None:
@@ -210,9 +209,3 @@ def _place(dataset: DatasetID, dtype: np.dtype[Any], shape: tuple[int, ...], *, 
     if stored.filter_mask:
         raise ValueError("skips filters of its pipeline")
     return Place(stored.byte_offset, stored.size, pipeline, dtype, shape)
-
-
-@functools.cache
-def _pipelines(itemsize: int) -> set[tuple[int, ...]]:
-    """Those that a dataset with numbers of so many bytes may have gone through."""
-    return {chunks.filters(codec, itemsize) for codec in get_args(Codec)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ from h5py.h5d import DatasetID
 from h5py.h5g import GroupID
 from jaxtyping import Bool, UInt8
 
-from pixeltruth.camera import Lens, Viewpoint
+from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.native import handles, instance_table, keypoint_table, layout
-from pixeltruth.formats.native.contents import Contents
+from pixeltruth.formats.native import handles, instance_table, keypoint_table, layout, trailer
+from pixeltruth.formats.native.contents import Contents, read_viewpoint
 from pixeltruth.formats.native.elements import Chunk, naming
 from pixeltruth.lazy import once
 from pixeltruth.manifest import FORMAT_VERSION, is_newer, strict_json
@@ -65,8 +65,10 @@ class ViewFile:
     @once
     def viewpoint(self) -> Viewpoint:
         """The camera of the view."""
+        if self._contents.viewpoint is not None:
+            return self._contents.viewpoint
         with self._open() as (file, _):
-            return _read_viewpoint(self.path, file)
+            return read_viewpoint(self.path, file)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,6 +82,11 @@ class ViewFile:
 
     @once
     def _contents(self) -> Contents:
+        self._check_is_there()
+        found = trailer.contents_of(self.path, self._content)
+        return self._contents_by_hdf5() if found is None else found
+
+    def _contents_by_hdf5(self) -> Contents:
         with self._open() as (file, newer):
             return Contents.of(self.path, file, newer=newer, content=self._content)
 
@@ -192,6 +199,7 @@ class ViewFile:
 
     def verify(self) -> None:
         """Raise FormatError unless every element can be read. Arrays are decompressed, not looked at."""
+        self._check_trailer()
         _ = (
             self.viewpoint,
             self.instances,
@@ -207,6 +215,27 @@ class ViewFile:
             chunk = self._chunk(name)
             with naming(self.path, name):
                 chunk.decompressed()
+
+    def _check_trailer(self) -> None:
+        """Raise FormatError where what is written behind the HDF5 file is not what HDF5 says."""
+        told = self._contents.viewpoint
+        if told is None:
+            return
+        found = self._contents_by_hdf5()
+        for place in found.places.values():
+            if isinstance(place, FormatError):
+                raise place
+        with self._open() as (file, _):
+            viewpoint = read_viewpoint(self.path, file)
+        same = told.lens == viewpoint.lens and np.array_equal(told.world_from_camera, viewpoint.world_from_camera)
+        if not same or replace(self._contents, viewpoint=None) != found:
+            raise FormatError(
+                self.path, "says other things behind its HDF5 than in it; the same render again replaces it"
+            )
+
+    def _check_is_there(self) -> None:
+        if self._content is None and not self.path.is_file():
+            raise FormatError(self.path, "is missing; the same render again makes it")
 
     def _check_name(self, name: str) -> None:
         if name not in self._contents.places:
@@ -245,8 +274,7 @@ class ViewFile:
     @contextmanager
     def _open(self) -> Iterator[tuple[GroupID, bool]]:
         """Its root, and whether it is of a newer minor version."""
-        if self._content is None and not self.path.is_file():
-            raise FormatError(self.path, "is missing; the same render again makes it")
+        self._check_is_there()
         problem = "cannot be read as a view file; the same render again replaces it"
         with handles.opened(self.path, problem, content=self._content) as root:
             yield root, is_newer(self._version(root))
@@ -258,17 +286,6 @@ class ViewFile:
             ours = f"{layout.FORMAT!r} version {FORMAT_VERSION}"
             raise FormatError(self.path, f"is {kind!r} version {version}; this pixeltruth reads {ours}")
         return version
-
-
-def _read_viewpoint(path: Path, file: GroupID) -> Viewpoint:
-    with naming(path, layout.VIEWPOINT):
-        group = handles.member(file, layout.VIEWPOINT, GroupID)
-        if (model := handles.read_text_attribute(group, "model")) != layout.LENS_MODEL:
-            raise ValueError(f"lens model {model!r} is unknown to this pixeltruth")
-        width, height = (int(handles.read_float_attribute(group, name)) for name in layout.LENS_SIDES)
-        fx, fy, cx, cy = (handles.read_float_attribute(group, name) for name in layout.LENS_NUMBERS)
-        lens = Lens(width, height, fx=fx, fy=fy, cx=cx, cy=cy)
-        return Viewpoint(lens, handles.read_matrix_attribute(group, "world_from_camera"))
 
 
 def _map_dataset(file: GroupID, name: str) -> DatasetID:

@@ -11,7 +11,9 @@ from pixeltruth.atomic import atomic_write
 from pixeltruth.camera import Viewpoint
 from pixeltruth.formats.native import codec as chunks
 from pixeltruth.formats.native import elements, instance_table, keypoint_table, layout
+from pixeltruth.formats.native.contents import Contents
 from pixeltruth.formats.native.elements import Attribute, Chunk, naming
+from pixeltruth.formats.native.trailer import trailer
 from pixeltruth.manifest import FORMAT_VERSION, Codec
 from pixeltruth.masks import packed_size
 from pixeltruth.modalities import Modality
@@ -36,9 +38,11 @@ def write_view(path: Path, view: View, *, codec: Codec = "zstd") -> None:
     parts = _maps(path, view, codec) | _amodal(path, view, codec)
     parts |= _texts(path, view, codec) | _keypoints(path, view, codec)
     with naming(path, ""):
-        image = _file_image(view, parts)
+        image, found = _file_image(path, view, parts)
+        end = trailer(found, view.viewpoint, len(image))
     with atomic_write(path) as stream:
         stream.write(image)
+        stream.write(end)
 
 
 def _maps(path: Path, view: View, codec: Codec) -> dict[str, Chunk]:
@@ -99,8 +103,8 @@ def _keypoints(path: Path, view: View, codec: Codec) -> dict[str, Chunk]:
         return {_KEYPOINT_TABLE: elements.compress_text(keypoint_table.to_json(view.keypoints), codec)}
 
 
-def _file_image(view: View, parts: Mapping[str, Chunk]) -> bytes:
-    """The bytes of the whole file. Built in memory, so that HDF5 never meets a full disk."""
+def _file_image(path: Path, view: View, parts: Mapping[str, Chunk]) -> tuple[bytes, Contents]:
+    """The bytes of the HDF5 file, and what HDF5 says of it. Built in memory, so that HDF5 never meets a full disk."""
     # The oldest release whose metadata is all checksummed and which indexes a single chunk without a tree.
     with h5py.File.in_memory(libver=("v110", "v110"), block_size=1 << 20) as file:
         elements.write_attributes(file, {"format": layout.FORMAT, "format_version": FORMAT_VERSION})
@@ -117,7 +121,8 @@ def _file_image(view: View, parts: Mapping[str, Chunk]) -> bytes:
                 attributes |= _row_attributes(view.rows[layout.split(name)[1]])
             elements.write_attributes(elements.write_chunk(file, name, chunk), attributes)
         file.flush()
-        return file.id.get_file_image()
+        image = file.id.get_file_image()
+        return image, Contents.of(path, h5py.h5g.open(file.id, b"/"), newer=False, content=image)
 
 
 def _row_attributes(row: Modality) -> dict[str, Attribute]:
