@@ -81,6 +81,16 @@ def test_full_may_be_written_to_and_holds_nothing_of_what_was_there() -> None:
     assert recycled.full((2, 2), 1, np.uint16).tolist() == [[1, 1], [1, 1]]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "bool"])
+def test_copied_is_what_numpy_makes(dtype: str) -> None:
+    array = np.moveaxis(np.arange(300 * 200 * 3, dtype=np.uint32).reshape(300, 200, 3), -1, 0)
+    copy = recycled.copied(array, dtype)
+    assert copy.flags.c_contiguous
+    assert copy.flags.writeable
+    assert copy.dtype == dtype
+    assert (copy == np.array(array, dtype, order="C")).all()
+
+
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, (1 << 24) + 1])
 def test_any_size_has_its_bytes(size: int) -> None:
     block = Block(size)

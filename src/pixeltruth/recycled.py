@@ -60,6 +60,14 @@ def full(shape: tuple[int, ...], value: int, dtype: type[np.generic]) -> np.ndar
     return array
 
 
+def copied(array: np.ndarray, dtype: str) -> np.ndarray:
+    """As `numpy.array(array, dtype, order="C")`."""
+    kind = np.dtype(dtype)
+    copy = Block(array.size * kind.itemsize).array(kind, array.shape, writable=True)
+    np.copyto(copy, array, casting="unsafe")
+    return copy
+
+
 def _rounded(size: int) -> int:
     """The least power of two that holds so many bytes."""
     return 1 << max(size - 1, 0).bit_length()

@@ -15,6 +15,7 @@ from pixeltruth.datapoint import Datapoint
 from pixeltruth.errors import FormatError, NoViewpointError
 from pixeltruth.modalities import Modality
 from pixeltruth.pytorch import batched, of_kind, torch, tv_tensors
+from pixeltruth.recycled import copied
 from pixeltruth.tree import Tree
 
 if tv_tensors is not None:
@@ -141,7 +142,7 @@ def map_tensor(array: np.ndarray, row: Modality) -> torch.Tensor:
         raise ValueError(f"{row.name} holds {array.max()}, which no dtype of torch does")
     planes = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None] if row.drawing == "color" else array
     # A copy: torch warns where it would share memory that must not be written.
-    tensor = torch.from_numpy(np.array(planes, dtype=name, order="C"))
+    tensor = torch.from_numpy(copied(planes, name))
     if row.unit == "unit vector" and row.frame == "camera" and tv_tensors is not None:
         return Directions(tensor)
     return of_kind("Image" if row.drawing == "color" else "Mask", tensor)

@@ -7,6 +7,7 @@ import numpy as np
 
 from pixeltruth.coco.dataset import PackedDataset
 from pixeltruth.pytorch import batched, of_kind, torch
+from pixeltruth.recycled import copied
 
 NAMES = ("image", "index", "loss_mask", "crowd", "unannotated", "masks", "keypoints", "ids", "image_id")
 RAGGED = ("masks", "keypoints", "ids")
@@ -65,10 +66,11 @@ def _tensor(name: str, found: Any) -> torch.Tensor:
     if name == "image_id":
         return torch.tensor(found.image_id)
     if name == "image":
-        return of_kind("Image", torch.from_numpy(np.moveaxis(found.image, -1, 0).copy()))
+        return of_kind("Image", torch.from_numpy(copied(np.moveaxis(found.image, -1, 0), "uint8")))
     if name == "loss_mask":
         return of_kind("Mask", torch.from_numpy(found.loss_mask()))
-    tensor = torch.from_numpy(np.array(getattr(found, name), dtype=np.int32 if name == "index" else None))
+    array = getattr(found, name)
+    tensor = torch.from_numpy(copied(array, "int32" if name == "index" else array.dtype.name))
     return tensor if name in ("keypoints", "ids") else of_kind("Mask", tensor)
 
 
