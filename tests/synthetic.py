@@ -310,6 +310,11 @@ def _file(frame: int, lighting: tuple[str, ...]) -> bytes:
         return (Path(folder) / "view.h5").read_bytes()
 
 
+def hdf5_size(path: Path) -> int:
+    """Where the HDF5 of a file ends, as its superblock says."""
+    return int.from_bytes(path.read_bytes()[28:36], "little")
+
+
 def one_map(array: np.ndarray, *, name: str = "key") -> View:
     """A view with a single map."""
     channels = array.shape[2] if array.ndim == 3 else 0

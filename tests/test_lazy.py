@@ -50,15 +50,15 @@ def test_what_cannot_be_made_is_tried_again() -> None:
 @contextmanager
 def a_thread_that_reads_for_ever(dataset: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """While the block runs, a thread is halfway through the first datapoint's file."""
-    reading, done, open_file = threading.Event(), threading.Event(), native.ViewFile._open
+    reading, done, look = threading.Event(), threading.Event(), native.ViewFile._check_is_there
 
-    def slow(self: native.ViewFile) -> object:
+    def slow(self: native.ViewFile) -> None:
         if threading.current_thread() is thread:
             reading.set()
             done.wait()
-        return open_file(self)
+        look(self)
 
-    monkeypatch.setattr(native.ViewFile, "_open", slow)
+    monkeypatch.setattr(native.ViewFile, "_check_is_there", slow)
     thread = threading.Thread(target=lambda: dataset[0].depth)  # type: ignore[index]
     thread.start()
     assert reading.wait(30)

@@ -56,11 +56,6 @@ def path(written: Path, tmp_path: Path) -> Path:
     return tmp_path / "view.h5"
 
 
-def hdf5_size(path: Path) -> int:
-    """Where the HDF5 of a file ends, as its superblock says."""
-    return int.from_bytes(path.read_bytes()[28:36], "little")
-
-
 def rewritten(path: Path, change: Callable[[h5py.File], None]) -> None:
     """Change a file through HDF5, whose checksums then fit."""
     with h5py.File(path, "r+") as file:
@@ -323,7 +318,7 @@ class TestDamage:
     def test_any_truncation_is_an_error(
         self, share: float, written: Path, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
-        content = written.read_bytes()[: hdf5_size(written)]
+        content = written.read_bytes()[: synthetic.hdf5_size(written)]
         damaged = tmp_path_factory.mktemp("damaged") / "view.h5"
         damaged.write_bytes(content[: int(share * len(content))])
         with pytest.raises(FormatError, match=r"view\.h5: cannot be read"):
@@ -352,5 +347,5 @@ class TestProblemWith:
         assert "instance: does not decompress" in str(native.problem_with(path, self.EXPECTED))
 
     def test_a_truncated_file(self, path: Path) -> None:
-        path.write_bytes(path.read_bytes()[: hdf5_size(path) - 1])
+        path.write_bytes(path.read_bytes()[: synthetic.hdf5_size(path) - 1])
         assert "truncated" in str(native.problem_with(path, self.EXPECTED))

@@ -98,7 +98,7 @@ def test_the_same_call_again_renders_only_what_is_missing_or_unreadable(scene, c
     before = files_of(copied)
     gone, broken, whole = sorted(before)
     gone.unlink()
-    broken.write_bytes(before[broken][1][:-1000])
+    broken.write_bytes(before[broken][1][: len(before[broken][1]) // 2])
     pixeltruth.render(scene, copied, **options(scene))
     after = files_of(copied)
     assert {path: content for path, (_, content) in after.items()} == {
