@@ -1,4 +1,8 @@
-"""Run by the Datagen SDK's own environment: writes what it makes of a folder. Arguments: the folder, an .npz file."""
+"""Run by the Datagen SDK's own environment, which takes long to import: says what it makes of one folder after another.
+
+Each line of its input is a JSON array of a folder and an .npz file, which it writes; a line that begins with `answer`
+follows.
+"""
 
 import json
 import sys
@@ -21,13 +25,19 @@ def leaves(node, path):
         yield from leaves(child, f"{path}.{child.name}")
 
 
-arrays, facts = {}, []
-for number, point in enumerate(datagen.load(sys.argv[1])):
-    found = {name: getattr(point, name) for name in NAMES}
-    arrays |= {f"{number}.{name}": array for name, array in found.items() if array is not None}
-    points = point.keypoints if (point.camera_path / "key_points").is_dir() else None
-    arrays |= {} if points is None else {f"{number}.{name}": array for name, array in leaves(points, "keypoints")}
-    camera = point.camera_metadata
-    facts.append({"intrinsic": camera.intrinsic_matrix.tolist(), "extrinsic": camera.extrinsic_matrix.tolist()})
-np.savez(sys.argv[2], **arrays)
-print(json.dumps(facts))
+def answer(folder, out):
+    """Writes the arrays, and gives what else there is."""
+    arrays, facts = {}, []
+    for number, point in enumerate(datagen.load(folder)):
+        found = {name: getattr(point, name) for name in NAMES}
+        arrays |= {f"{number}.{name}": array for name, array in found.items() if array is not None}
+        points = point.keypoints if (point.camera_path / "key_points").is_dir() else None
+        arrays |= {} if points is None else {f"{number}.{name}": array for name, array in leaves(points, "keypoints")}
+        camera = point.camera_metadata
+        facts.append({"intrinsic": camera.intrinsic_matrix.tolist(), "extrinsic": camera.extrinsic_matrix.tolist()})
+    np.savez(out, **arrays)
+    return facts
+
+
+for line in sys.stdin:
+    print("answer", json.dumps(answer(*json.loads(line))), flush=True)  # beside whatever the SDK prints

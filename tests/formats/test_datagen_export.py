@@ -21,6 +21,32 @@ SDK = ROOT / ".venv-datagen" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """Asks the real SDK what it makes of a folder. One process for all: it takes longer to import than to answer."""
+    if not SDK.is_file():
+        if os.environ.get("CI"):
+            pytest.fail("the SDK's environment is missing: make venv-datagen")
+        pytest.skip("needs the Datagen SDK: make venv-datagen")
+    home = tmp_path_factory.mktemp("sdk")
+    command = [SDK, ROOT / "tests" / "datagen_sdk.py"]
+    with (home / "said").open("w+") as said:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, cwd=home
+        )
+
+        def ask(folder):
+            process.stdin.write(json.dumps([str(folder), str(home / "answers.npz")]) + "\n")
+            process.stdin.flush()
+            line = next((line for line in process.stdout if line.startswith("answer ")), None)
+            assert line is not None, (home / "said").read_text()[-2000:]
+            with np.load(home / "answers.npz") as file:
+                return dict(file), json.loads(line.removeprefix("answer "))
+
+        yield ask
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """A still dataset of two scenes, two cameras and two lightings, and its export."""
     folder = tmp_path_factory.mktemp("datagen")
@@ -53,7 +79,7 @@ def assert_same(again, point):
     np.testing.assert_array_equal(again.mask(f"category_{same}"), boxes)
 
 
-def test_classes_without_instances_keep_names_and_ids(tmp_path):
+def test_classes_without_instances_keep_names_and_ids(answers, tmp_path):
     home = datagen_layout.write_scene(tmp_path / "theirs" / "scene_00001")
     tree = datagen_layout.segmentation_tree()
     del tree["human"]["head"]["hair"]  # its pixels have a colour without a name
@@ -66,7 +92,7 @@ def test_classes_without_instances_keep_names_and_ids(tmp_path):
         assert one.classes == other.classes
         np.testing.assert_array_equal(one.category_id, other.category_id)
         assert (one.category_id == -1).any()
-    arrays, _ = answers(tmp_path / "again", tmp_path)
+    arrays, _ = answers(tmp_path / "again")
     for number, point in enumerate(again):
         np.testing.assert_array_equal(arrays[f"{number}.semantic_segmentation"], point.stored.semantic_segmentation)
 
@@ -91,24 +117,10 @@ def test_frames_follow_each_other(moving):
         assert json.loads((one.path / "environment.json").read_text())["environments"][0]["frame_number"] == other.frame
 
 
-def answers(folder, tmp_path):
-    """What the real SDK makes of a folder."""
-    if not SDK.is_file():
-        if os.environ.get("CI"):
-            pytest.fail("the SDK's environment is missing: make venv-datagen")
-        pytest.skip("needs the Datagen SDK: make venv-datagen")
-    out = tmp_path / "answers.npz"
-    command = [SDK, ROOT / "tests" / "datagen_sdk.py", folder, out]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    with np.load(out) as file:
-        return dict(file), json.loads(ran.stdout.strip().splitlines()[-1])
-
-
 @pytest.mark.parametrize("kind", ["exported", "moving"])
-def test_the_real_sdk_loads_an_export(kind, request, tmp_path):
+def test_the_real_sdk_loads_an_export(kind, answers, request):
     dataset, folder = request.getfixturevalue(kind)
-    arrays, facts = answers(folder, tmp_path)
+    arrays, facts = answers(folder)
     again = pixeltruth.load(folder)
     assert len(facts) == len(dataset)
     for number, (point, ours, fact) in enumerate(zip(again, dataset, facts, strict=True)):
@@ -195,9 +207,9 @@ def test_parts_become_a_nested_tree_of_classes_with_instances_as_leaves(parted):
         np.testing.assert_array_equal(point.mask("category_0.ground_1"), ours.instance == 1)
 
 
-def test_the_real_sdk_loads_the_tree(parted, tmp_path):
+def test_the_real_sdk_loads_the_tree(answers, parted):
     dataset, folder = parted
-    arrays, _ = answers(folder, tmp_path)
+    arrays, _ = answers(folder)
     picture = arrays["0.semantic_segmentation"].astype(np.int64)
     np.testing.assert_array_equal(picture[..., 1] << 16 | picture[..., 2], dataset[0].instance)
     np.testing.assert_array_equal(picture[..., 0], np.array([0, 1, 3, 2])[dataset[0].part])
