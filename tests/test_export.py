@@ -230,3 +230,30 @@ def test_files_are_made_side_by_side(dataset: Dataset, tmp_path: Path, monkeypat
     monkeypatch.setattr(export, "targets", lambda: {"texts": Target("texts", lambda *_: items, "", Options)})
     export_dataset("texts", dataset, tmp_path, workers=2)
     assert {(tmp_path / name).read_text() for name in "ab"} == {"0", "1"}
+
+
+def test_files_of_one_reading_read_once(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of files that are there, nothing is read; of those that are missing, what they are made of is read once."""
+    reads: list[int] = []
+
+    def read(number: int) -> int:
+        reads.append(number)
+        return number
+
+    def planned(*_: object) -> Iterable[Item]:
+        for number in range(3):
+            of_one = partial(read, number)
+            for name in "ab":
+                text = partial(lambda name, found, stream: stream.write(b"%s%d" % (name.encode(), found)), name)
+                yield Item(PurePosixPath(f"{name}{number}"), text, of_one)
+
+    monkeypatch.setattr(export, "targets", lambda: {"texts": Target("texts", planned, "", Options)})
+    wanted = {f"{name}{number}": f"{name}{number}" for name in "ab" for number in range(3)}
+    for gone, again in ((wanted, [0, 1, 2]), ({"b1"}, [1]), ({"a0", "b0", "a2"}, [0, 2]), (set(), [])):
+        for name in gone:
+            (tmp_path / name).unlink(missing_ok=True)
+        reads.clear()
+        paths = export_dataset("texts", dataset, tmp_path, workers=2)
+        assert sorted(reads) == again
+        assert [path.name for path in paths] == ["a0", "b0", "a1", "b1", "a2", "b2"]
+        assert {name: text for name, text in files_in(tmp_path).items() if name != RECORD} == wanted

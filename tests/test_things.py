@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 import pixeltruth
+from pixeltruth import things
+from pixeltruth.coco.runs import runs_of
 from pixeltruth.errors import FormatError, JobError
 from pixeltruth.export import There, targets
 from pixeltruth.formats import native
@@ -252,6 +254,13 @@ class TestPixels:
         items = [*target.plan(pixeltruth.load(root), target.options(), There(tmp_path / "out", 0))]
         assert len(items) == 1 + 3 * 16
         assert {path.name for path in opened} == {"view_000001.h5"}
+
+    @pytest.mark.parametrize("target", ["coco", "yolo", "voc"])
+    def test_the_map_of_a_view_is_read_once(self, folder: Path, tmp_path: Path, target: str, monkeypatch) -> None:
+        read: list[object] = []
+        monkeypatch.setattr(things, "runs_of", lambda labels: read.append(labels) or runs_of(labels))
+        export(folder, tmp_path / "out", target)
+        assert len(read) == len(pixeltruth.load(folder))
 
     def test_lightings_are_pictures_with_the_same_labels(self, tmp_path: Path) -> None:
         both = annotated.write_dataset(tmp_path / "ours", lighting=("day", "night"), frames=(1,))

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from pixeltruth.atomic import atomic_write, hold
 from pixeltruth.dataset import Dataset
@@ -40,12 +40,16 @@ class Item:
 
     Attributes:
         path: Relative to the output folder.
-        write: Writes its whole content, which is the same each time. Called in a thread, beside those of other items.
+        write: Writes its whole content, which is the same each time, into a stream. Called in a thread, beside those of
+            other items.
+        read: Reads what the file is made of, which `write` gets before the stream. It is called once for all items in a
+            row that have the same one.
         notes: What the export leaves behind of the dataset, to be said to the user.
     """
 
     path: PurePosixPath
-    write: Callable[[BinaryIO], None]
+    write: Callable[..., None]
+    read: Callable[[], object] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -207,28 +211,31 @@ def _write(items: list[Item], folder: Path, bar: Progress, *, workers: int) -> N
     todo = [item for item in items if not (folder / item.path).is_file()]
     notes = [note for item in items for note in item.notes]
     bar.start(total=len(items), finished=len(items) - len(todo), notes=notes)
-    running: deque[Future[None]] = deque()
+    running: deque[Future[int]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="export") as pool:
         try:
-            for item in todo:
+            for _, of_one in itertools.groupby(todo, key=lambda item: item.read or item.path):
                 if len(running) >= 2 * workers:
-                    running.popleft().result()
-                    bar.advance()
-                running.append(pool.submit(_write_item, item, folder))
+                    bar.advance(running.popleft().result())
+                running.append(pool.submit(_write_items, list(of_one), folder))
             for future in running:
-                future.result()
-                bar.advance()
+                bar.advance(future.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _write_item(item: Item, folder: Path) -> None:
-    path = folder / item.path
-    with _said(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as stream:
-        item.write(stream)
+def _write_items(items: list[Item], folder: Path) -> int:
+    """Write the files of one reading; returns how many."""
+    read = items[0].read
+    found = () if read is None else (read(),)
+    for item in items:
+        path = folder / item.path
+        with _said(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as stream:
+            item.write(*found, stream)
+    return len(items)
 
 
 def _there(folder: Path, record: dict[str, Any], *, append: bool) -> There:

@@ -18,7 +18,7 @@ from pixeltruth.options import number, parse_list
 from pixeltruth.records import Integer, Record
 from pixeltruth.selection import Group, assigned
 from pixeltruth.taxonomy import Taxonomy, ThingOptions, by_class
-from pixeltruth.things import Members, keypoints_of, of_instances
+from pixeltruth.things import Members, Things, keypoints_of, of_instances, things_of
 
 _QUALITY = 95
 Pictures = Literal["png", "jpg"]
@@ -139,6 +139,17 @@ class Picture:
     def point(self) -> Datapoint:
         """The datapoint."""
         return self.scene[self.index]
+
+    @property
+    def origin(self) -> Mapping[str, str | int]:
+        """Where it comes from, in the words of annotations."""
+        point = self.point
+        lighting = {} if point.lighting is None else {"lighting": point.lighting}
+        return {"scene": self.scene.name, "camera": point.camera, "frame": point.frame, **lighting}
+
+    def things(self, taxonomy: Taxonomy) -> Things:
+        """What it shows, as `pixeltruth.things.things_of` has it."""
+        return things_of(self.point, taxonomy)
 
 
 def pictures(

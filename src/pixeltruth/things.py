@@ -12,7 +12,9 @@ from jaxtyping import Float64, Int64
 from pixeltruth.coco.runs import Region, Runs, regions, runs_of
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.errors import FormatError
+from pixeltruth.lazy import once
 from pixeltruth.points import PointGroup, point_groups
+from pixeltruth.polygons import Ring, polygons
 from pixeltruth.taxonomy import Taxonomy, Value, by_class, class_value, in_crowd, value_of
 from pixeltruth.view import ABSENT, HIDDEN, VISIBLE, InstanceRow
 
@@ -58,6 +60,16 @@ class Things:
     things: tuple[Thing, ...]
     runs: Runs
     left_out: Mapping[str, int]
+
+    @once
+    def labels(self) -> Int64[np.ndarray, "h w"]:
+        """The map of their labels, pixel by pixel."""
+        return self.runs.map()
+
+    def rings(self, thing: Thing) -> list[Ring]:
+        """The outlines of one of them, as `pixeltruth.polygons` has them."""
+        x, y, width, height = thing.region.box
+        return [np.add(ring, (x, y)) for ring in polygons(self.labels[y : y + height, x : x + width] == thing.label)]
 
 
 def left_out_lines(left_out: Mapping[str, int]) -> list[str]:

@@ -81,6 +81,6 @@ class Progress:
         if len(notes) > _MAX_NOTES:
             self.console.print(f"note: and {len(notes) - _MAX_NOTES} more; pixeltruth info lists them all")
 
-    def advance(self) -> None:
-        """One more view is on disk."""
-        self._bar.advance(self._task)
+    def advance(self, count: int = 1) -> None:
+        """So many more are on disk."""
+        self._bar.advance(self._task, count)

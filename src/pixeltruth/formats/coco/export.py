@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePosixPath
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -17,11 +17,11 @@ from pixeltruth.export import Item, Target, There, view_facts
 from pixeltruth.formats.coco.entries import annotation, image_entry, rle, segments
 from pixeltruth.formats.coco.parts import Head, Heads, Part, compose, head_path, part_path
 from pixeltruth.picture_files import Picture, Pictures, pictures, write_picture, write_text
-from pixeltruth.polygons import polygons
 from pixeltruth.taxonomy import Taxonomy, ThingOptions, survey
-from pixeltruth.things import Thing, Things, things_of
+from pixeltruth.things import Thing, Things
 
 _MOST_SEGMENTS = 2**24 - 1
+Masks = Literal["rle", "polygons"]
 
 
 class CocoOptions(ThingOptions):
@@ -32,7 +32,7 @@ class CocoOptions(ThingOptions):
         pictures: `png` keeps every pixel, `jpg` is smaller; `none` writes no picture.
     """
 
-    masks: Literal["rle", "polygons"] = "rle"
+    masks: Masks = "rle"
     pictures: Literal["png", "jpg", "none"] = "png"
 
 
@@ -63,8 +63,9 @@ def plan(dataset: Dataset, options: CocoOptions, there: There) -> Iterator[Item]
     for each in shown:
         if options.pictures != "none":
             yield Item(PurePosixPath("images", each.file_name), partial(write_picture, each))
-        yield Item(PurePosixPath("panoptic", f"{each.name}.png"), partial(_write_panoptic, each, taxonomy))
-        yield Item(part_path(each.number), partial(_write_part, each, taxonomy, polygonal=options.masks == "polygons"))
+        read = partial(each.things, taxonomy)
+        yield Item(PurePosixPath("panoptic", f"{each.name}.png"), _write_panoptic, read)
+        yield Item(part_path(each.number), partial(_write_part, each, taxonomy=taxonomy, masks=options.masks), read)
 
 
 def _check_ids(dataset: Dataset) -> None:
@@ -88,45 +89,34 @@ def _views(dataset: Dataset) -> Iterator[str]:
                     yield digest.hexdigest()[:32]
 
 
-def _write_panoptic(shown: Picture, taxonomy: Taxonomy, stream: BinaryIO) -> None:
-    Image.fromarray(panoptic_picture(things_of(shown.point, taxonomy))).save(stream, format="PNG")
+def _write_panoptic(things: Things, stream: BinaryIO) -> None:
+    Image.fromarray(panoptic_picture(things)).save(stream, format="PNG")
 
 
 def panoptic_picture(things: Things) -> UInt8[np.ndarray, "h w 3"]:
     """The numbers of segments as colors: red + 256 green + 65536 blue; black where there is none."""
     numbers = np.array([0, *(min(thing.ids) for thing in things.things)], dtype="<u4")
-    return numbers[things.runs.map()].view(np.uint8).reshape(*things.runs.size, 4)[..., :3]
+    return numbers[things.labels].view(np.uint8).reshape(*things.runs.size, 4)[..., :3]
 
 
-def _polygons(things: Things) -> Callable[[Thing], list[list[int]]]:
-    """What gives the polygons of a thing."""
-    labels = things.runs.map()
-
-    def polygons_of(thing: Thing) -> list[list[int]]:
-        x, y, width, height = thing.region.box
-        rings = polygons(labels[y : y + height, x : x + width] == thing.label)
-        return [np.add(ring, (x, y)).reshape(-1).tolist() for ring in rings]
-
-    return polygons_of
-
-
-def _write_part(shown: Picture, taxonomy: Taxonomy, stream: BinaryIO, *, polygonal: bool) -> None:
-    point = shown.point
-    things = things_of(point, taxonomy)
-    size = things.runs.size
-    lengths = partial(rle, size=size)
-    drawn = _polygons(things) if polygonal else lengths
+def _write_part(shown: Picture, things: Things, stream: BinaryIO, *, taxonomy: Taxonomy, masks: Masks) -> None:
     part = Part(
-        image=image_entry(shown.file_name, point, scene=shown.scene.name, size=size),
+        image=image_entry(shown, size=things.runs.size),
         annotations=[
-            annotation(thing, taxonomy.by_id(thing.category), (lengths if thing.crowd else drawn)(thing))
+            annotation(thing, taxonomy.by_id(thing.category), _segmentation(thing, things, masks))
             for thing in things.things
             if not taxonomy.by_id(thing.category).stuff
         ],
         panoptic=segments(things, f"{shown.name}.png"),
         left_out=dict(things.left_out),
     )
-    write_text(part.text, stream)
+    stream.write(part.text.encode())
+
+
+def _segmentation(thing: Thing, things: Things, masks: Masks) -> Any:
+    if masks == "rle" or thing.crowd:
+        return rle(thing, size=things.runs.size)
+    return [ring.reshape(-1).tolist() for ring in things.rings(thing)]
 
 
 TARGET = Target(

@@ -27,7 +27,7 @@ from pixeltruth.picture_files import (
 )
 from pixeltruth.skeleton import swapped
 from pixeltruth.taxonomy import Taxonomy, survey
-from pixeltruth.things import left_out_lines, things_of
+from pixeltruth.things import left_out_lines
 
 _WHOLE = "all"
 """The folder of the pictures where there are no splits."""
@@ -102,7 +102,7 @@ def _left_out(shown: Sequence[Picture], task: Task) -> Mapping[str, int]:
 
 
 def _write_labels(shown: Picture, task: Task, stream: BinaryIO) -> None:
-    write_text(label_text(things_of(shown.point, task.classes.taxonomy), task), stream)
+    write_text(label_text(shown.things(task.classes.taxonomy), task), stream)
 
 
 def _data(task: Task, splits: Sequence[str], notes: Sequence[str]) -> Iterator[str]:
