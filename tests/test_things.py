@@ -13,7 +13,8 @@ import pixeltruth
 from pixeltruth import things
 from pixeltruth.coco.runs import runs_of
 from pixeltruth.errors import FormatError, JobError
-from pixeltruth.export import There, targets
+from pixeltruth.export import Export, targets
+from pixeltruth.export_record import view_facts
 from pixeltruth.formats import native
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, ModalityEntry, PartEntry, read_json, write_json
 from pixeltruth.skeleton import Skeleton
@@ -251,7 +252,8 @@ class TestPixels:
 
         monkeypatch.setattr(native.reader.ViewFile, "_open", counted)
         target = targets()["coco"]
-        items = [*target.plan(pixeltruth.load(root), target.options(), There(tmp_path / "out", 0))]
+        dataset = pixeltruth.load(root)
+        items = [*target.plan(dataset, target.options(), Export(tmp_path / "out", view_facts(dataset)))]
         assert len(items) == 1 + 3 * 16
         assert {path.name for path in opened} == {"view_000001.h5"}
 

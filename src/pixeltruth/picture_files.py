@@ -234,8 +234,3 @@ def write_picture(shown: Picture, stream: BinaryIO) -> None:
     held = BytesIO()  # a library may want to seek
     Image.fromarray(point["rgb"]).save(held, format="JPEG" if jpeg else "PNG", **how)
     stream.write(held.getvalue())
-
-
-def write_text(text: str, stream: BinaryIO) -> None:
-    """The text as a file."""
-    stream.write(text.encode())

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import pixeltruth
+from pixeltruth import export_record
 from pixeltruth.errors import JobError
 from pixeltruth.export import export_dataset
 from tests import annotated, datagen_layout, jointed, synthetic
@@ -159,6 +160,15 @@ class TestCrowds:
 
 def by_instance_of_crowds(folder: Path) -> dict[tuple[int, int], dict]:
     return {(row["image_id"], row["instance"][0]): row for row in read(folder)["annotations"]}
+
+
+def test_the_size_of_a_view_is_asked_once(dataset, tmp_path, monkeypatch):
+    """Where the dataset lies behind a network, that is one more round trip a view."""
+    asked = []
+    size = export_record._size
+    monkeypatch.setattr(export_record, "_size", lambda path: asked.append(path) or size(path))
+    export(dataset, tmp_path / "out")
+    assert asked == [point.path for point in dataset]
 
 
 def test_polygons_are_drawn_as_the_mask(dataset, tmp_path):

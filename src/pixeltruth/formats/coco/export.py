@@ -1,8 +1,9 @@
 """`export coco`: pictures, `instances.json`, `person_keypoints.json`, and `panoptic.json` with its PNG files."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal
@@ -13,10 +14,10 @@ from PIL import Image
 
 from pixeltruth.dataset import Dataset
 from pixeltruth.errors import JobError
-from pixeltruth.export import Item, Target, There, view_facts
+from pixeltruth.export import Export, Item, Target, text_item
 from pixeltruth.formats.coco.entries import annotation, image_entry, rle, segments
 from pixeltruth.formats.coco.parts import Head, Heads, Part, compose, head_path, part_path
-from pixeltruth.picture_files import Picture, Pictures, pictures, write_picture, write_text
+from pixeltruth.picture_files import Picture, Pictures, pictures, write_picture
 from pixeltruth.taxonomy import Taxonomy, ThingOptions, survey
 from pixeltruth.things import Thing, Things
 
@@ -36,7 +37,7 @@ class CocoOptions(ThingOptions):
     pictures: Literal["png", "jpg", "none"] = "png"
 
 
-def plan(dataset: Dataset, options: CocoOptions, there: There) -> Iterator[Item]:
+def plan(dataset: Dataset, options: CocoOptions, export: Export) -> Iterator[Item]:
     """The files of an export, but for those that list all pictures.
 
     Raises:
@@ -44,22 +45,22 @@ def plan(dataset: Dataset, options: CocoOptions, there: There) -> Iterator[Item]
             are there, or a view is there already.
         FormatError: A file of the dataset is damaged.
     """
-    heads = Heads(there.folder, before=there.datapoints)
-    if heads.pictures < there.datapoints:
-        raise JobError(f"{there.folder}: the export that is there is not finished; run it again first")
+    heads = Heads(export.folder, before=export.before)
+    if heads.pictures < export.before:
+        raise JobError(f"{export.folder}: the export that is there is not finished; run it again first")
     taxonomy = survey(dataset, options, known={entry.name: entry.id for entry in heads.categories.values()})
     heads.add(taxonomy.categories)
     _check_ids(dataset)
     ending: Pictures = "png" if options.pictures == "none" else options.pictures
-    shown = pictures(dataset, ending, first=there.datapoints + 1, needed=options.pictures != "none")
-    views = list(_views(dataset))
+    shown = pictures(dataset, ending, first=export.before + 1, needed=options.pictures != "none")
+    views = list(_views(dataset, export.views))
     if again := heads.views.intersection(views):
         point = dataset[views.index(min(again, key=views.index))]
         raise JobError(
-            f"{there.folder} has {point.path} already; add only what is new, or export all into a new folder"
+            f"{export.folder} has {point.path} already; add only what is new, or export all into a new folder"
         )
     head = Head(pictures=len(views), categories=taxonomy.categories, views=tuple(views))
-    yield Item(head_path(there.datapoints), partial(write_text, head.model_dump_json()))
+    yield text_item(head_path(export.before), head.model_dump_json())
     for each in shown:
         if options.pictures != "none":
             yield Item(PurePosixPath("images", each.file_name), partial(write_picture, each))
@@ -76,17 +77,17 @@ def _check_ids(dataset: Dataset) -> None:
             raise JobError(f"{scene.path}: has the instance {largest}; panoptic pictures hold {_MOST_SEGMENTS}")
 
 
-def _views(dataset: Dataset) -> Iterator[str]:
-    """What each view is known by, wherever it lies."""
+def _views(dataset: Dataset, facts: Sequence[str]) -> Iterator[str]:
+    """What each view is known by, in any dataset: a hash over its facts and manifests."""
+    left = iter(facts)
     for folder in dataset.folders:
         for scene in folder.scenes:
             manifests = [made.model_dump_json() if made else None for made in (folder.manifest, scene.manifest)]
             start = hashlib.sha256(json.dumps(manifests).encode())
-            for camera in scene.cameras:
-                for position in range(len(camera.readers)):
-                    digest = start.copy()
-                    digest.update(json.dumps(view_facts(camera.readers[position], folder.path)).encode())
-                    yield digest.hexdigest()[:32]
+            for view in itertools.islice(left, sum(len(camera.readers) for camera in scene.cameras)):
+                digest = start.copy()
+                digest.update(view.encode())
+                yield digest.hexdigest()[:32]
 
 
 def _write_panoptic(things: Things, stream: BinaryIO) -> None:
@@ -124,6 +125,6 @@ TARGET = Target(
     plan,
     "Pictures with COCO's annotations: `instances.json`, `person_keypoints.json`, `panoptic.json` and its PNG files.",
     CocoOptions,
-    finish=compose,
+    finish=lambda export: export.notes.extend(compose(export.folder)),
     appends=True,
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from pixeltruth.dataset import Dataset
 from pixeltruth.errors import JobError
-from pixeltruth.export import Item, Target, There
+from pixeltruth.export import Export, Item, Target, text_item
 from pixeltruth.formats.voc.palette import VOID, palette_png
 from pixeltruth.picture_files import (
     Classes,
@@ -23,7 +23,6 @@ from pixeltruth.picture_files import (
     splits_of,
     told,
     write_picture,
-    write_text,
 )
 from pixeltruth.taxonomy import BACKGROUND, survey
 from pixeltruth.things import Thing, Things, left_out_lines
@@ -46,7 +45,7 @@ class Options(PictureOptions):
     pictures: Pictures = "jpg"
 
 
-def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
+def plan(dataset: Dataset, chosen: Options, export: Export) -> Iterator[Item]:
     """The files of an export; the lists of pictures are the last.
 
     Raises:
@@ -72,8 +71,8 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
             yield Item(PurePosixPath(f"Segmentation{of}", f"{each.name}.png"), write, read)
     yield from _lists(shown, list(chosen.shares))
     names = "".join(f"{name}\n" for name in (BACKGROUND, *classes.names))
-    notes = tuple(left_out_lines(left_out))
-    yield Item(PurePosixPath("labels.txt"), partial(write_text, names), notes=notes)
+    yield text_item(PurePosixPath("labels.txt"), names)
+    export.notes.extend(left_out_lines(left_out))
 
 
 TARGET = Target(
@@ -95,7 +94,7 @@ def _lists(shown: Sequence[Picture], splits: Sequence[str]) -> Iterator[Item]:
         names = [each.name for each in shown if (each.split != "test" if split == _EVERY else each.split == split)]
         text = "".join(f"{name}\n" for name in names)
         for use in ("Main", "Segmentation"):
-            yield Item(PurePosixPath("ImageSets", use, f"{split}.txt"), partial(write_text, text))
+            yield text_item(PurePosixPath("ImageSets", use, f"{split}.txt"), text)
 
 
 def _write_annotation(shown: Picture, things: Things, stream: BinaryIO, *, classes: Classes) -> None:

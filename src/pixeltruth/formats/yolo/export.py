@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal
 
 from pixeltruth.dataset import Dataset
 from pixeltruth.errors import JobError
-from pixeltruth.export import Item, Target, There
+from pixeltruth.export import Export, Item, Target, text_item
 from pixeltruth.formats.yolo.labels import Task, label_text
 from pixeltruth.picture_files import (
     Picture,
@@ -23,7 +23,6 @@ from pixeltruth.picture_files import (
     splits_of,
     told,
     write_picture,
-    write_text,
 )
 from pixeltruth.skeleton import swapped
 from pixeltruth.taxonomy import Taxonomy, survey
@@ -44,7 +43,7 @@ class Options(PictureOptions):
     task: Literal["detect", "segment", "pose"] = "detect"
 
 
-def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
+def plan(dataset: Dataset, chosen: Options, export: Export) -> Iterator[Item]:
     """The files of an export; `data.yaml` is the last.
 
     Raises:
@@ -62,7 +61,8 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
         yield Item(PurePosixPath("images", folder, each.file_name), partial(write_picture, each))
         yield Item(PurePosixPath("labels", folder, f"{each.name}.txt"), partial(_write_labels, each, task))
     text = "".join(f"{line}\n" for line in _data(task, splits, notes))
-    yield Item(PurePosixPath("data.yaml"), partial(write_text, text), notes=tuple(notes))
+    yield text_item(PurePosixPath("data.yaml"), text)
+    export.notes.extend(notes)
 
 
 TARGET = Target(
@@ -102,7 +102,7 @@ def _left_out(shown: Sequence[Picture], task: Task) -> Mapping[str, int]:
 
 
 def _write_labels(shown: Picture, task: Task, stream: BinaryIO) -> None:
-    write_text(label_text(shown.things(task.classes.taxonomy), task), stream)
+    stream.write(label_text(shown.things(task.classes.taxonomy), task).encode())
 
 
 def _data(task: Task, splits: Sequence[str], notes: Sequence[str]) -> Iterator[str]:
