@@ -250,6 +250,11 @@ class TestPixels:
         export(folder, tmp_path / "out", target)
         assert len(read) == len(pixeltruth.load(folder))
 
+    @pytest.mark.parametrize("target", ["yolo", "voc"])
+    def test_keypoints_are_read_only_for_what_holds_them(self, folder, tmp_path, target: str, monkeypatch) -> None:
+        monkeypatch.setattr(native.reader.ViewFile, "keypoints", property(pytest.fail))
+        export(folder, tmp_path / "out", target)
+
     def test_lightings_are_pictures_with_the_same_labels(self, tmp_path: Path) -> None:
         both = annotated.write_dataset(tmp_path / "ours", lighting=("day", "night"), frames=(1,))
         out = export(both, tmp_path / "out")

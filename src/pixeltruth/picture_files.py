@@ -147,9 +147,9 @@ class Picture:
         lighting = {} if point.lighting is None else {"lighting": point.lighting}
         return {"scene": self.scene.name, "camera": point.camera, "frame": point.frame, **lighting}
 
-    def things(self, taxonomy: Taxonomy) -> Things:
+    def things(self, taxonomy: Taxonomy, *, joints: bool = True) -> Things:
         """What it shows, as `pixeltruth.things.things_of` has it."""
-        return things_of(self.point, taxonomy)
+        return things_of(self.point, taxonomy, joints=joints)
 
 
 def pictures(

@@ -99,8 +99,13 @@ class Member:
 Members = dict[int, Member]
 
 
-def things_of(point: Datapoint, taxonomy: Taxonomy) -> Things:
+def things_of(point: Datapoint, taxonomy: Taxonomy, *, joints: bool = True) -> Things:
     """The things that a picture shows.
+
+    Args:
+        point: The picture.
+        taxonomy: The categories.
+        joints: Whether keypoints are looked at; else things have none.
 
     Raises:
         FormatError: A file is damaged, or its pixels are not those that its table tells of.
@@ -121,7 +126,7 @@ def things_of(point: Datapoint, taxonomy: Taxonomy) -> Things:
     labels = {id_: label for label, ids in enumerate(groups.values(), 1) for id_ in ids}
     relabelled = runs.relabelled(lambda known: np.array([labels.get(id_, 0) for id_ in known.tolist()], np.int64))
     found = regions(relabelled)
-    points = keypoints_of(point, members, taxonomy, left_out=left_out)
+    points = keypoints_of(point, members, taxonomy, left_out=left_out) if joints else {}
     things = tuple(
         _thing(tuple(ids), members[ids[0]], label=label, region=found[label], points=points)
         for label, ids in enumerate(groups.values(), 1)

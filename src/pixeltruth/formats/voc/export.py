@@ -64,7 +64,7 @@ def plan(dataset: Dataset, chosen: Options, export: Export) -> Iterator[Item]:
             raise JobError(f"{each.point.path}: shows {len(groups)} things; VOC's pictures hold {VOID - 1}")
     for each in shown:
         yield Item(PurePosixPath("JPEGImages", each.file_name), partial(write_picture, each))
-        read = partial(each.things, classes.taxonomy)
+        read = partial(each.things, classes.taxonomy, joints=False)
         annotation = partial(_write_annotation, each, classes=classes)
         yield Item(PurePosixPath("Annotations", f"{each.name}.xml"), annotation, read)
         for of, write in (("Class", partial(_write_classes, classes)), ("Object", _write_objects)):

@@ -102,7 +102,8 @@ def _left_out(shown: Sequence[Picture], task: Task) -> Mapping[str, int]:
 
 
 def _write_labels(shown: Picture, task: Task, stream: BinaryIO) -> None:
-    stream.write(label_text(shown.things(task.classes.taxonomy), task).encode())
+    things = shown.things(task.classes.taxonomy, joints=task.joints is not None)
+    stream.write(label_text(things, task).encode())
 
 
 def _data(task: Task, splits: Sequence[str], notes: Sequence[str]) -> Iterator[str]:
