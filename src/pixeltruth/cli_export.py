@@ -98,10 +98,10 @@ def coco(
     /,
     *,
     categories: str | None = None,
-    stuff: str | None = None,
     level: _Level = None,
     crowd_by: str | None = None,
     crowd_below: int | None = None,
+    stuff: str | None = None,
     masks: Literal["rle", "polygons"] | None = None,
     pictures: Literal["png", "jpg", "none"] | None = None,
     append: _Flag = None,
@@ -114,17 +114,17 @@ def coco(
 
     Args:
         categories: Names or numbers of those to keep, `a,b`; by default all but one that is called `background`.
-        stuff: Names or numbers of those that are no things, as a ground: they are kept, in `panoptic.json` alone.
         crowd_by: Key of the table of instances (one of the render's `--map-by`) that is true for what belongs to a
             crowd; `iscrowd` by default. Those of one category and picture become one annotation.
         crowd_below: Instances with fewer visible pixels than this belong to a crowd.
+        stuff: Names or numbers of those that are no things, as a ground: they are kept, in `panoptic.json` alone.
         masks: `rle`, the default, is compressed run lengths, exact; `polygons` run along the edges of pixels.
         pictures: `png`, the default, keeps every pixel; `jpg` is smaller; `none` writes labels alone.
         append: Add the dataset to an export that is there, with the same options; its ids, entries and pictures stay.
     """
     _export(
-        "coco", dataset, output, categories=categories, stuff=stuff, level=level, crowd_by=crowd_by,
-        crowd_below=crowd_below, masks=masks, pictures=pictures, append=append, workers=workers,
+        "coco", dataset, output, categories=categories, level=level, crowd_by=crowd_by, crowd_below=crowd_below,
+        stuff=stuff, masks=masks, pictures=pictures, append=append, workers=workers,
     )  # fmt: skip
 
 

@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from PIL import Image
-from pydantic import Field
 
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, Scene
@@ -15,7 +14,7 @@ from pixeltruth.errors import JobError
 from pixeltruth.formats.folder_names import PLAIN
 from pixeltruth.lazy import once
 from pixeltruth.options import number, parse_list
-from pixeltruth.records import Integer, Record
+from pixeltruth.records import Integer
 from pixeltruth.selection import Group, assigned
 from pixeltruth.taxonomy import Taxonomy, ThingOptions, by_class
 from pixeltruth.things import Members, Things, keypoints_of, of_instances, things_of
@@ -24,14 +23,10 @@ _QUALITY = 95
 Pictures = Literal["png", "jpg"]
 
 
-class PictureOptions(Record):
-    """What is told of pictures, and how they are divided.
+class PictureOptions(ThingOptions):
+    """How pictures are divided and written.
 
     Attributes:
-        categories: Names or numbers of those to keep, `a,b`; by default all but one called `background`.
-        level: Of names of classes as Datagen has them, how many to keep: 1 makes `human` of `human.head.nose`.
-        crowd_by: A key of the table of instances; those whose value is true belong to a crowd.
-        crowd_below: Instances with fewer visible pixels belong to a crowd.
         split: Names and shares of splits, `train=0.8,val=0.2`; none by default.
         split_by: What stays together in a split.
         seed: Another seed, another division.
@@ -39,21 +34,11 @@ class PictureOptions(Record):
         pictures: `png` keeps every pixel; `jpg`, of quality 95, is smaller.
     """
 
-    categories: str | None = None
-    level: Annotated[int, Field(ge=1)] | None = None
-    crowd_by: str = ""
-    crowd_below: Annotated[int, Field(ge=0)] = 0
     split: str | None = None
     split_by: Group = "scene"
     seed: Integer = 0
     exact: bool = False
     pictures: Pictures = "png"
-
-    @property
-    def things(self) -> ThingOptions:
-        """What becomes an annotation."""
-        names = ("categories", "level", "crowd_by", "crowd_below")
-        return ThingOptions.model_validate({name: getattr(self, name) for name in names})
 
     @property
     def shares(self) -> Mapping[str, float]:

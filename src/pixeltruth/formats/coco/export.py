@@ -29,10 +29,13 @@ class CocoOptions(ThingOptions):
     """How things are written.
 
     Attributes:
+        stuff: Names or numbers of those that are no things but stuff, as a sky or a ground: one segment a picture. They
+            are kept, whatever `categories` says.
         masks: As compressed run lengths, or as polygons.
         pictures: `png` keeps every pixel, `jpg` is smaller; `none` writes no picture.
     """
 
+    stuff: str | None = None
     masks: Masks = "rle"
     pictures: Literal["png", "jpg", "none"] = "png"
 
@@ -48,7 +51,8 @@ def plan(dataset: Dataset, options: CocoOptions, export: Export) -> Iterator[Ite
     heads = Heads(export.folder, before=export.before)
     if heads.pictures < export.before:
         raise JobError(f"{export.folder}: the export that is there is not finished; run it again first")
-    taxonomy = survey(dataset, options, known={entry.name: entry.id for entry in heads.categories.values()})
+    known = {entry.name: entry.id for entry in heads.categories.values()}
+    taxonomy = survey(dataset, options, stuff=options.stuff, known=known)
     heads.add(taxonomy.categories)
     _check_ids(dataset)
     ending: Pictures = "png" if options.pictures == "none" else options.pictures

@@ -37,11 +37,9 @@ class Options(PictureOptions):
     """How VOC's files are written. A crowd is one object, marked difficult.
 
     Attributes:
-        crowd_by: A key of the table of instances; those whose value is true belong to a crowd.
         pictures: `jpg`, the default, of quality 95: VOC's tools look for such files; or `png`, exact.
     """
 
-    crowd_by: str = "iscrowd"
     pictures: Pictures = "jpg"
 
 
@@ -54,7 +52,7 @@ def plan(dataset: Dataset, chosen: Options, export: Export) -> Iterator[Item]:
     """
     if _EVERY in chosen.shares:
         raise JobError(f"split: {_EVERY!r} is what VOC calls the pictures of all splits but test; choose another name")
-    classes = classes_of(survey(dataset, chosen.things, joints=False))
+    classes = classes_of(survey(dataset, chosen, joints=False))
     _check_classes(classes)
     shown = pictures(dataset, chosen.pictures, splits=splits_of(dataset, chosen))
     left_out: Counter[str] = Counter()

@@ -37,9 +37,11 @@ class Options(PictureOptions):
     """How YOLO's files are written. What belongs to a crowd is left out; by default nothing does.
 
     Attributes:
+        crowd_by: A key of the table of instances; those whose value is true are left out.
         task: `detect`, the default: boxes; `segment`: outlines; `pose`: boxes with keypoints.
     """
 
+    crowd_by: str = ""
     task: Literal["detect", "segment", "pose"] = "detect"
 
 
@@ -53,7 +55,7 @@ def plan(dataset: Dataset, chosen: Options, export: Export) -> Iterator[Item]:
     splits = list(chosen.shares)
     if splits and (missing := {"train", "val"} - set(splits)):
         raise JobError(f"split: YOLO needs the splits train and val; {min(missing)} is missing")
-    task = _task(survey(dataset, chosen.things, joints=chosen.task == "pose"), chosen)
+    task = _task(survey(dataset, chosen, joints=chosen.task == "pose"), chosen)
     shown = pictures(dataset, chosen.pictures, splits=splits_of(dataset, chosen))
     notes = [*left_out_lines(_left_out(shown, task)), *_NO_SPLIT * (not splits)]
     for each in shown:
