@@ -7,18 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from pixeltruth.camera import Lens, Viewpoint
-from pixeltruth.formats import native
-from pixeltruth.manifest import (
-    DATASET_FILE,
-    SCENE_FILE,
-    DatasetManifest,
-    SceneManifest,
-    read_json,
-    view_file,
-    write_json,
-)
+from pixeltruth.manifest import InstanceEntry
 from pixeltruth.view import Box, InstanceRow, View
 from tests import jointed, synthetic
+from tests.rewritten import rewrite, valued
 
 CATEGORIES = {1: (0, "background"), 2: (1, "person"), 7: (2, "crate")}
 """Number and name of the category of each instance."""
@@ -45,34 +37,25 @@ def write_dataset(root: Path, *, values: Mapping[int, Mapping] | None = None, **
         id_: {"category_id": number, "category": name, **(values or {}).get(id_, {})}
         for id_, (number, name) in CATEGORIES.items()
     }
-    synthetic.write_dataset(root, **given)
-    manifest = read_json(root / DATASET_FILE, DatasetManifest)
-    write_json(root / DATASET_FILE, manifest.model_copy(update={"skeletons": {"coco_17": jointed.COCO}}))
-    for folder in root.glob("scene_*"):
-        scene = read_json(folder / SCENE_FILE, SceneManifest)
-        instances = tuple(
-            entry.model_copy(update={"values": {**entry.values, **more[entry.id]}, **_joints(entry.id)})
-            for entry in scene.instances
-        )
-        write_json(folder / SCENE_FILE, scene.model_copy(update={"instances": instances}))
-        for camera in scene.cameras:
-            for frame in camera.views:
-                made = view(frame, more, lighting=scene.lighting)
-                native.write_view(folder / camera.folder / view_file(frame), made)
-    return root
+    return rewrite(
+        jointed.write_bare(root, **given),
+        lambda entry: valued(entry, more[entry.id], **_joints(entry.id)),
+        lambda scene, frame: view(frame, more, lighting=scene.lighting),
+    )
 
 
-def change(root: Path, of_view: Callable[[View], View], of_scene: Callable[[SceneManifest], SceneManifest]) -> Path:
-    """Writes every view, and what each scene says of all, anew."""
-    for folder in root.glob("scene_*"):
-        scene = read_json(folder / SCENE_FILE, SceneManifest)
+def change(
+    root: Path,
+    of_view: Callable[[View], View],
+    of_entry: Callable[[InstanceEntry], InstanceEntry] = lambda entry: entry,
+) -> Path:
+    """Writes every view, and what each scene says of its instances, anew."""
+
+    def view_of(scene, frame):
         values = {entry.id: entry.values for entry in scene.instances}
-        write_json(folder / SCENE_FILE, of_scene(scene))
-        for camera in scene.cameras:
-            for frame in camera.views:
-                made = of_view(view(frame, values, lighting=scene.lighting))
-                native.write_view(folder / camera.folder / view_file(frame), made)
-    return root
+        return of_view(view(frame, values, lighting=scene.lighting))
+
+    return rewrite(root, of_entry, view_of)
 
 
 def part(whole: View, box: Box) -> View:

@@ -8,19 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pixeltruth.formats import native
-from pixeltruth.manifest import (
-    DATASET_FILE,
-    SCENE_FILE,
-    DatasetManifest,
-    SceneManifest,
-    read_json,
-    view_file,
-    write_json,
-)
+from pixeltruth.manifest import DATASET_FILE, DatasetManifest, read_json, write_json
 from pixeltruth.skeleton import BUILT_IN
 from pixeltruth.view import Keypoints, View
 from tests import synthetic
+from tests.rewritten import rewrite
 
 COCO = BUILT_IN["coco_17"]
 NAMES = {2: COCO.keypoints, 7: ("a tip", "behind", "gone", "outside")}
@@ -56,20 +48,18 @@ def view(frame: int = 1, **given) -> View:
     return dataclasses.replace(synthetic.view(frame, **given), keypoints=groups(frame))
 
 
-def write_dataset(root: Path, **given) -> Path:
-    """A whole dataset, as `synthetic.write_dataset` has it, with keypoints."""
+def write_bare(root: Path, **given) -> Path:
+    """A whole dataset, as `synthetic.write_dataset` has it, that knows the skeleton; nothing has keypoints yet."""
     synthetic.write_dataset(root, **given)
     manifest = read_json(root / DATASET_FILE, DatasetManifest)
     write_json(root / DATASET_FILE, manifest.model_copy(update={"skeletons": {"coco_17": COCO}}))
-    for folder in root.glob("scene_*"):
-        scene = read_json(folder / SCENE_FILE, SceneManifest)
-        instances = tuple(
-            entry.model_copy(update={"keypoints": NAMES.get(entry.id, ()), "skeleton": SKELETON.get(entry.id)})
-            for entry in scene.instances
-        )
-        write_json(folder / SCENE_FILE, scene.model_copy(update={"instances": instances}))
-        for camera in scene.cameras:
-            for frame in camera.views:
-                made = view(frame, lighting=scene.lighting)
-                native.write_view(folder / camera.folder / view_file(frame), made)
     return root
+
+
+def write_dataset(root: Path, **given) -> Path:
+    """The same with keypoints."""
+
+    def with_names(entry):
+        return entry.model_copy(update={"keypoints": NAMES.get(entry.id, ()), "skeleton": SKELETON.get(entry.id)})
+
+    return rewrite(write_bare(root, **given), with_names, lambda scene, frame: view(frame, lighting=scene.lighting))

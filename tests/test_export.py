@@ -12,11 +12,12 @@ from typing import BinaryIO, Literal
 import pytest
 
 import pixeltruth
-from pixeltruth import export
+from pixeltruth import export, export_record
 from pixeltruth.atomic import hold
 from pixeltruth.dataset import Dataset, load
 from pixeltruth.errors import FormatError, JobError
-from pixeltruth.export import RECORD, Item, Target, There, export_dataset
+from pixeltruth.export import Export, Item, Target, export_dataset
+from pixeltruth.export_record import RECORD
 from pixeltruth.records import Record
 from tests import synthetic
 
@@ -35,7 +36,7 @@ def write(name: str, text: str, stream: BinaryIO) -> None:
     stream.write(text.encode())
 
 
-def plan(dataset: Dataset, options: Options, _there: There) -> Iterable[Item]:
+def plan(dataset: Dataset, options: Options, _export: Export) -> Iterable[Item]:
     """A text per datapoint; datapoints by night cannot be held by the small ones."""
     for number, point in enumerate(dataset):
         if point.lighting == "night" and options.size == "small":
@@ -111,7 +112,7 @@ class TestGoingOn:
             stream.write(b"hal")
             raise FormatError("view.h5", "is damaged")
 
-        items = [*plan(dataset, Options(), There(tmp_path, 0))]
+        items = [*plan(dataset, Options(), Export(tmp_path, []))]
         items[2] = Item(items[2].path, broken)
         monkeypatch.setattr(export, "targets", lambda: {"texts": Target("texts", lambda *_: items, "", Options)})
         with pytest.raises(FormatError, match=r"view\.h5: is damaged"):
@@ -150,7 +151,7 @@ class TestRefusals:
         self.refused(tmp_path / "out", dataset, "0 datapoints.* holds nothing to export")
 
     def test_two_files_of_one_name(self, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        twice = [next(iter(plan(dataset, Options(), There(tmp_path, 0)))) for _ in range(2)]
+        twice = [next(iter(plan(dataset, Options(), Export(tmp_path, [])))) for _ in range(2)]
         monkeypatch.setattr(export, "targets", lambda: {"texts": Target("texts", lambda *_: twice, "", Options)})
         self.refused(tmp_path / "out", dataset, r"would both become Camera\.1/0\.txt")
 
@@ -192,14 +193,14 @@ class TestRefusals:
     ) -> None:
         """It finds no record, and by the time it writes its own there is one."""
         out = tmp_path / "out"
-        note = export._note
+        note = export_record._note
 
         def late(path: Path, record: dict, **given: bool) -> None:
-            monkeypatch.setattr(export, "_note", note)
+            monkeypatch.setattr(export_record, "_note", note)
             export_dataset("texts", dataset, out, size="large")
             note(path, record, **given)
 
-        monkeypatch.setattr(export, "_note", late)
+        monkeypatch.setattr(export_record, "_note", late)
         with pytest.raises(JobError, match=r"holds another export \(options\.size: 'large' -> 'small'\)"):
             export_dataset("texts", dataset, out)
         assert json.loads((out / RECORD).read_text())["options"] == {"size": "large"}
@@ -230,3 +231,30 @@ def test_files_are_made_side_by_side(dataset: Dataset, tmp_path: Path, monkeypat
     monkeypatch.setattr(export, "targets", lambda: {"texts": Target("texts", lambda *_: items, "", Options)})
     export_dataset("texts", dataset, tmp_path, workers=2)
     assert {(tmp_path / name).read_text() for name in "ab"} == {"0", "1"}
+
+
+def test_files_of_one_reading_read_once(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of files that are there, nothing is read; of those that are missing, what they are made of is read once."""
+    reads: list[int] = []
+
+    def read(number: int) -> int:
+        reads.append(number)
+        return number
+
+    def planned(*_: object) -> Iterable[Item]:
+        for number in range(3):
+            of_one = partial(read, number)
+            for name in "ab":
+                text = partial(lambda name, found, stream: stream.write(b"%s%d" % (name.encode(), found)), name)
+                yield Item(PurePosixPath(f"{name}{number}"), text, of_one)
+
+    monkeypatch.setattr(export, "targets", lambda: {"texts": Target("texts", planned, "", Options)})
+    wanted = {f"{name}{number}": f"{name}{number}" for name in "ab" for number in range(3)}
+    for gone, again in ((wanted, [0, 1, 2]), ({"b1"}, [1]), ({"a0", "b0", "a2"}, [0, 2]), (set(), [])):
+        for name in gone:
+            (tmp_path / name).unlink(missing_ok=True)
+        reads.clear()
+        paths = export_dataset("texts", dataset, tmp_path, workers=2)
+        assert sorted(reads) == again
+        assert [path.name for path in paths] == ["a0", "b0", "a1", "b1", "a2", "b2"]
+        assert {name: text for name, text in files_in(tmp_path).items() if name != RECORD} == wanted

@@ -1,6 +1,5 @@
 """What becomes an annotation, and of which category, by the exports to COCO, YOLO and VOC of one dataset."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +9,16 @@ import pytest
 from PIL import Image
 
 import pixeltruth
+from pixeltruth import things
+from pixeltruth.coco.runs import runs_of
 from pixeltruth.errors import FormatError, JobError
-from pixeltruth.export import There, targets
+from pixeltruth.export import Export, targets
+from pixeltruth.export_record import view_facts
 from pixeltruth.formats import native
 from pixeltruth.manifest import DATASET_FILE, DatasetManifest, ModalityEntry, PartEntry, read_json, write_json
 from pixeltruth.skeleton import Skeleton
 from pixeltruth.view import View
-from tests import annotated, datagen_layout, jointed, synthetic
+from tests import annotated, datagen_layout, exported, jointed, rewritten, synthetic
 from tests.coco_files import judged
 
 GROUND, PERSON, CRATE = annotated.CATEGORIES
@@ -28,30 +30,20 @@ def folder(tmp_path: Path) -> Path:
     return annotated.write_dataset(tmp_path / "ours", lighting=("day",))
 
 
-def same(value):
-    return value
-
-
 def export(folder: Path, out: Path, target: str = "coco", **options) -> Path:
-    pixeltruth.export_dataset(target, pixeltruth.load(folder), out, progress=False, **options)
-    return out
+    return exported.export(pixeltruth.load(folder), out, target, **options)
 
 
 def refused(folder: Path, said: str, target: str = "coco", **options) -> None:
-    out = folder.parent / "refused"
-    with pytest.raises(JobError, match=said) as caught:
-        export(folder, out, target, **options)
-    assert "\n" not in str(caught.value)
-    assert not out.exists()
+    exported.refused(pixeltruth.load(folder), folder.parent / "refused", said, target, **options)
 
 
 def rows(out: Path, name: str = "instances.json") -> list[dict]:
-    return json.loads((out / name).read_text(encoding="utf-8"))["annotations"]
+    return exported.read(out, name)["annotations"]
 
 
 def categories(out: Path) -> dict[int, str]:
-    entries = json.loads((out / "instances.json").read_text(encoding="utf-8"))["categories"]
-    return {entry["id"]: entry["name"] for entry in entries}
+    return {entry["id"]: entry["name"] for entry in exported.read(out)["categories"]}
 
 
 def valued(folder: Path, values: Mapping[int, Mapping], **given) -> Path:
@@ -104,11 +96,8 @@ class TestCategories:
             values["category"] = "crate" if values["category_id"] == 2 else "van"
             return with_values(view, CRATE, values)
 
-        def listed(scene):
-            found = [
-                entry if entry.id != CRATE else entry.model_copy(update={"values": {}}) for entry in scene.instances
-            ]
-            return scene.model_copy(update={"instances": tuple(found)})
+        def listed(entry):
+            return entry.model_copy(update={"values": {}}) if entry.id == CRATE else entry
 
         annotated.change(folder, driven, listed)
         out = export(folder, tmp_path / "out")
@@ -157,7 +146,7 @@ class TestCrowds:
 
     def test_hidden_instances_are_in_none(self, folder: Path, tmp_path: Path) -> None:
         """A row of an instance that is wholly hidden has fewer pixels than any threshold, yet nothing to merge."""
-        annotated.change(folder, lambda view: hidden(view, keep_row=True), same)
+        annotated.change(folder, lambda view: hidden(view, keep_row=True))
         out = export(folder, tmp_path / "out", crowd_below=10**6)
         assert [row["instance"] for row in rows(out)] == [[CRATE]] * 2
 
@@ -182,7 +171,7 @@ class TestPixels:
         self, folder, tmp_path, target: str, options: dict, keep_row
     ) -> None:
         """Without `amodal` it has no row at all."""
-        annotated.change(folder, lambda view: hidden(view, keep_row=keep_row), same)
+        annotated.change(folder, lambda view: hidden(view, keep_row=keep_row))
         out = export(folder, tmp_path / "out", target, **options)
         if target == "coco":
             assert [row["instance"] for row in rows(out)] == [CRATE] * 2
@@ -196,7 +185,7 @@ class TestPixels:
             found = (replace(row, area=row.area + more * (row.id == CRATE)) for row in view.instances)
             return replace(view, instances=tuple(found))
 
-        annotated.change(folder, wrong, same)
+        annotated.change(folder, wrong)
         with pytest.raises(
             FormatError, match=r"view_000001\.h5: `instance` has \d+ pixels of 7, its table of instances"
         ):
@@ -208,7 +197,7 @@ class TestPixels:
             found = tuple(replace(row, amodal=None) for row in view.instances if row.id != id_)
             return replace(view, instances=found, amodal_masks=None)
 
-        annotated.change(folder, without, same)
+        annotated.change(folder, without)
         with pytest.raises(FormatError, match=rf"pixels of {id_}, its table of instances says 0"):
             export(folder, tmp_path / "out", workers=1)
 
@@ -216,7 +205,7 @@ class TestPixels:
     def test_a_picture_of_one_pixel(self, folder: Path, tmp_path: Path, target: str, options: dict) -> None:
         ids = pixeltruth.load(folder)[0].instance
         v, u = np.argwhere(ids == PERSON)[0].tolist()
-        annotated.change(folder, lambda view: annotated.part(view, (u, v, 1, 1)), same)
+        annotated.change(folder, lambda view: annotated.part(view, (u, v, 1, 1)))
         dataset = pixeltruth.load(folder)
         assert dataset[0].instance.shape == (1, 1)
         out = export(folder, tmp_path / "out", target, **options)
@@ -249,9 +238,22 @@ class TestPixels:
 
         monkeypatch.setattr(native.reader.ViewFile, "_open", counted)
         target = targets()["coco"]
-        items = [*target.plan(pixeltruth.load(root), target.options(), There(tmp_path / "out", 0))]
+        dataset = pixeltruth.load(root)
+        items = [*target.plan(dataset, target.options(), Export(tmp_path / "out", view_facts(dataset)))]
         assert len(items) == 1 + 3 * 16
         assert {path.name for path in opened} == {"view_000001.h5"}
+
+    @pytest.mark.parametrize("target", ["coco", "yolo", "voc"])
+    def test_the_map_of_a_view_is_read_once(self, folder: Path, tmp_path: Path, target: str, monkeypatch) -> None:
+        read: list[object] = []
+        monkeypatch.setattr(things, "runs_of", lambda labels: read.append(labels) or runs_of(labels))
+        export(folder, tmp_path / "out", target)
+        assert len(read) == len(pixeltruth.load(folder))
+
+    @pytest.mark.parametrize("target", ["yolo", "voc"])
+    def test_keypoints_are_read_only_for_what_holds_them(self, folder, tmp_path, target: str, monkeypatch) -> None:
+        monkeypatch.setattr(native.reader.ViewFile, "keypoints", property(pytest.fail))
+        export(folder, tmp_path / "out", target)
 
     def test_lightings_are_pictures_with_the_same_labels(self, tmp_path: Path) -> None:
         both = annotated.write_dataset(tmp_path / "ours", lighting=("day", "night"), frames=(1,))
@@ -293,7 +295,7 @@ class TestOtherLayouts:
     def test_keypoints_of_the_only_class(self, tmp_path: Path) -> None:
         datagen_layout.write_scene(tmp_path / "theirs" / "scene_00001")
         out = export(tmp_path / "theirs", tmp_path / "coco", level=1)
-        (person,) = json.loads((out / "person_keypoints.json").read_text(encoding="utf-8"))["categories"]
+        (person,) = exported.read(out, "person_keypoints.json")["categories"]
         found = rows(out, "person_keypoints.json")
         assert found
         pose = export(tmp_path / "theirs", tmp_path / "yolo", "yolo", task="pose", level=1)
@@ -325,14 +327,12 @@ class TestSkeletons:
 
         person = {"category_id": 1, "category": "person"}
 
-        def bare(scene):
-            first, *others = scene.instances
-            update = {"keypoints": jointed.COCO.keypoints, "values": {**first.values, **person}}
-            return scene.model_copy(update={"instances": (first.model_copy(update=update), *others)})
+        def bare(entry):
+            return rewritten.valued(entry, person, keypoints=jointed.COCO.keypoints) if entry.id == GROUND else entry
 
         annotated.change(folder, lambda view: with_values(view, GROUND, person), bare)
         out = export(folder, tmp_path / "out")
-        (category,) = json.loads((out / "person_keypoints.json").read_text(encoding="utf-8"))["categories"]
+        (category,) = exported.read(out, "person_keypoints.json")["categories"]
         assert len(category["skeleton"]) == len(jointed.COCO.edges)
         people = {row["instance"]: row for row in rows(out, "person_keypoints.json") if row["image_id"] == 1}
         assert people[PERSON]["num_keypoints"] > 0

@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from PIL import Image
-from pydantic import Field
 
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, Scene
@@ -15,23 +14,19 @@ from pixeltruth.errors import JobError
 from pixeltruth.formats.folder_names import PLAIN
 from pixeltruth.lazy import once
 from pixeltruth.options import number, parse_list
-from pixeltruth.records import Integer, Record
+from pixeltruth.records import Integer
 from pixeltruth.selection import Group, assigned
 from pixeltruth.taxonomy import Taxonomy, ThingOptions, by_class
-from pixeltruth.things import Members, keypoints_of, of_instances
+from pixeltruth.things import Members, Things, keypoints_of, of_instances, things_of
 
 _QUALITY = 95
 Pictures = Literal["png", "jpg"]
 
 
-class PictureOptions(Record):
-    """What is told of pictures, and how they are divided.
+class PictureOptions(ThingOptions):
+    """How pictures are divided and written.
 
     Attributes:
-        categories: Names or numbers of those to keep, `a,b`; by default all but one called `background`.
-        level: Of names of classes as Datagen has them, how many to keep: 1 makes `human` of `human.head.nose`.
-        crowd_by: A key of the table of instances; those whose value is true belong to a crowd.
-        crowd_below: Instances with fewer visible pixels belong to a crowd.
         split: Names and shares of splits, `train=0.8,val=0.2`; none by default.
         split_by: What stays together in a split.
         seed: Another seed, another division.
@@ -39,21 +34,11 @@ class PictureOptions(Record):
         pictures: `png` keeps every pixel; `jpg`, of quality 95, is smaller.
     """
 
-    categories: str | None = None
-    level: Annotated[int, Field(ge=1)] | None = None
-    crowd_by: str = ""
-    crowd_below: Annotated[int, Field(ge=0)] = 0
     split: str | None = None
     split_by: Group = "scene"
     seed: Integer = 0
     exact: bool = False
     pictures: Pictures = "png"
-
-    @property
-    def things(self) -> ThingOptions:
-        """What becomes an annotation."""
-        names = ("categories", "level", "crowd_by", "crowd_below")
-        return ThingOptions.model_validate({name: getattr(self, name) for name in names})
 
     @property
     def shares(self) -> Mapping[str, float]:
@@ -140,6 +125,17 @@ class Picture:
         """The datapoint."""
         return self.scene[self.index]
 
+    @property
+    def origin(self) -> Mapping[str, str | int]:
+        """Where it comes from, in the words of annotations."""
+        point = self.point
+        lighting = {} if point.lighting is None else {"lighting": point.lighting}
+        return {"scene": self.scene.name, "camera": point.camera, "frame": point.frame, **lighting}
+
+    def things(self, taxonomy: Taxonomy, *, joints: bool = True) -> Things:
+        """What it shows, as `pixeltruth.things.things_of` has it."""
+        return things_of(self.point, taxonomy, joints=joints)
+
 
 def pictures(
     dataset: Dataset, ending: Pictures, *, splits: Sequence[str] = (), first: int = 1, needed: bool = True
@@ -223,8 +219,3 @@ def write_picture(shown: Picture, stream: BinaryIO) -> None:
     held = BytesIO()  # a library may want to seek
     Image.fromarray(point["rgb"]).save(held, format="JPEG" if jpeg else "PNG", **how)
     stream.write(held.getvalue())
-
-
-def write_text(text: str, stream: BinaryIO) -> None:
-    """The text as a file."""
-    stream.write(text.encode())

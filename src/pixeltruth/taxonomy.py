@@ -32,15 +32,12 @@ class ThingOptions(Record):
 
     Attributes:
         categories: Names or numbers of those to keep, `a,b`; by default all but one called `background`.
-        stuff: Names or numbers of those that are no things but stuff, as a sky or a ground: one segment a picture. They
-            are kept, whatever `categories` says.
         level: Of names of classes as Datagen has them, how many to keep: 1 makes `human` of `human.head.nose`.
         crowd_by: A key of the table of instances; those whose value is true belong to a crowd.
         crowd_below: Instances with fewer visible pixels belong to a crowd.
     """
 
     categories: str | None = None
-    stuff: str | None = None
     level: Annotated[int, Field(ge=1)] | None = None
     crowd_by: str = "iscrowd"
     crowd_below: Annotated[int, Field(ge=0)] = 0
@@ -151,7 +148,12 @@ def by_class(point: Datapoint) -> bool:
 
 
 def survey(
-    dataset: Dataset, options: ThingOptions, *, known: Mapping[str, int] | None = None, joints: bool = True
+    dataset: Dataset,
+    options: ThingOptions,
+    *,
+    stuff: str | None = None,
+    known: Mapping[str, int] | None = None,
+    joints: bool = True,
 ) -> Taxonomy:
     """The categories of a dataset.
 
@@ -160,6 +162,7 @@ def survey(
     Args:
         dataset: The dataset.
         options: Which categories to keep.
+        stuff: Names or numbers of those that are no things but stuff; they are kept too.
         known: Numbers that names have already. What is asked for by one of them need not be in this dataset.
         joints: Whether keypoints are wanted; else categories have none.
 
@@ -180,7 +183,8 @@ def survey(
         raise JobError(f"{told[0].path}: has no table of instances, so nothing tells what its ids are")
     if set(found) == {None}:
         found[None] = replace(found[None], name=ONLY)
-    kept = _kept({value: entry for value, entry in found.items() if entry.name}, options, known or {})
+    named = {value: entry for value, entry in found.items() if entry.name}
+    kept = _kept(named, options.categories, stuff=stuff, known=known or {})
     numbered = _numbered(kept, known or {})
     categories = sorted(numbered.values(), key=lambda entry: entry.id)
     names = {value: entry.name for value, entry in found.items()}
@@ -299,13 +303,13 @@ def _distinct(found: dict[Value, ThingCategory]) -> dict[Value, ThingCategory]:
 
 
 def _kept(
-    found: Mapping[Value, ThingCategory], options: ThingOptions, known: Mapping[str, int]
+    found: Mapping[Value, ThingCategory], categories: str | None, *, stuff: str | None, known: Mapping[str, int]
 ) -> dict[Value, ThingCategory]:
-    stuff = _chosen(found, options.stuff, "stuff", known=known)
-    wanted = _chosen(found, options.categories, "categories", known=known)
-    if options.categories is None:
+    no_things = _chosen(found, stuff, "stuff", known=known)
+    wanted = _chosen(found, categories, "categories", known=known)
+    if categories is None:
         wanted = {value for value, entry in found.items() if entry.name.lower() != BACKGROUND}
-    return {value: replace(found[value], stuff=value in stuff) for value in found if value in wanted | stuff}
+    return {value: replace(found[value], stuff=value in no_things) for value in found if value in wanted | no_things}
 
 
 def _chosen(

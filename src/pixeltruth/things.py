@@ -12,7 +12,9 @@ from jaxtyping import Float64, Int64
 from pixeltruth.coco.runs import Region, Runs, regions, runs_of
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.errors import FormatError
+from pixeltruth.lazy import once
 from pixeltruth.points import PointGroup, point_groups
+from pixeltruth.polygons import Ring, polygons
 from pixeltruth.taxonomy import Taxonomy, Value, by_class, class_value, in_crowd, value_of
 from pixeltruth.view import ABSENT, HIDDEN, VISIBLE, InstanceRow
 
@@ -59,6 +61,16 @@ class Things:
     runs: Runs
     left_out: Mapping[str, int]
 
+    @once
+    def labels(self) -> Int64[np.ndarray, "h w"]:
+        """The map of their labels, pixel by pixel."""
+        return self.runs.map()
+
+    def rings(self, thing: Thing) -> list[Ring]:
+        """The outlines of one of them, as `pixeltruth.polygons` has them."""
+        x, y, width, height = thing.region.box
+        return [np.add(ring, (x, y)) for ring in polygons(self.labels[y : y + height, x : x + width] == thing.label)]
+
 
 def left_out_lines(left_out: Mapping[str, int]) -> list[str]:
     """What is no annotation and why, a line each."""
@@ -87,8 +99,13 @@ class Member:
 Members = dict[int, Member]
 
 
-def things_of(point: Datapoint, taxonomy: Taxonomy) -> Things:
+def things_of(point: Datapoint, taxonomy: Taxonomy, *, joints: bool = True) -> Things:
     """The things that a picture shows.
+
+    Args:
+        point: The picture.
+        taxonomy: The categories.
+        joints: Whether keypoints are looked at; else things have none.
 
     Raises:
         FormatError: A file is damaged, or its pixels are not those that its table tells of.
@@ -109,7 +126,7 @@ def things_of(point: Datapoint, taxonomy: Taxonomy) -> Things:
     labels = {id_: label for label, ids in enumerate(groups.values(), 1) for id_ in ids}
     relabelled = runs.relabelled(lambda known: np.array([labels.get(id_, 0) for id_ in known.tolist()], np.int64))
     found = regions(relabelled)
-    points = keypoints_of(point, members, taxonomy, left_out=left_out)
+    points = keypoints_of(point, members, taxonomy, left_out=left_out) if joints else {}
     things = tuple(
         _thing(tuple(ids), members[ids[0]], label=label, region=found[label], points=points)
         for label, ids in enumerate(groups.values(), 1)

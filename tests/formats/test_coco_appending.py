@@ -24,9 +24,8 @@ def dataset(tmp_path_factory):
 
 
 def without_joints(folder: Path) -> None:
-    def bare(scene):
-        found = (entry.model_copy(update={"keypoints": (), "skeleton": None}) for entry in scene.instances)
-        return scene.model_copy(update={"instances": tuple(found)})
+    def bare(entry):
+        return entry.model_copy(update={"keypoints": (), "skeleton": None})
 
     annotated.change(folder, lambda view: replace(view, keypoints=None), bare)
 

@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 import pixeltruth
+from pixeltruth import export_record
 from pixeltruth.errors import JobError
 from pixeltruth.export import export_dataset
 from tests import annotated, datagen_layout, jointed, synthetic
 from tests.coco_files import judged
-from tests.exported import export, read
+from tests.exported import export, read, refused
 
 PERSON, CRATE = 2, 7  # instances
 
@@ -161,6 +162,15 @@ def by_instance_of_crowds(folder: Path) -> dict[tuple[int, int], dict]:
     return {(row["image_id"], row["instance"][0]): row for row in read(folder)["annotations"]}
 
 
+def test_the_size_of_a_view_is_asked_once(dataset, tmp_path, monkeypatch):
+    """Where the dataset lies behind a network, that is one more round trip a view."""
+    asked = []
+    size = export_record._size
+    monkeypatch.setattr(export_record, "_size", lambda path: asked.append(path) or size(path))
+    export(dataset, tmp_path / "out")
+    assert asked == [point.path for point in dataset]
+
+
 def test_polygons_are_drawn_as_the_mask(dataset, tmp_path):
     from pycocotools import mask
 
@@ -233,33 +243,27 @@ class TestOtherLayouts:
 
 
 class TestRefusals:
-    def refused(self, dataset, folder: Path, match: str, **options):
-        with pytest.raises(JobError, match=match) as caught:
-            export(dataset, folder, **options)
-        assert "\n" not in str(caught.value)
-        assert not folder.exists()
-
     def test_a_dataset_without_instances(self, tmp_path):
         datagen_layout.write_scene(tmp_path / "theirs" / "scene_00001")
         for path in (tmp_path / "theirs").rglob("semantic_segmentation*"):
             path.unlink()
         bare = pixeltruth.load(tmp_path / "theirs")
-        self.refused(bare, tmp_path / "out", "has no map of instances")
+        refused(bare, tmp_path / "out", "has no map of instances")
 
     def test_a_dataset_without_pictures(self, tmp_path):
         dark = pixeltruth.load(annotated.write_dataset(tmp_path / "ours", lighting=()))
-        self.refused(dark, tmp_path / "out", r"has no picture \(rgb\); render with it, or .*--pictures none")
+        refused(dark, tmp_path / "out", r"has no picture \(rgb\); render with it, or .*--pictures none")
         out = export(dark, tmp_path / "out", pictures="none")
         assert not (out / "images").exists()
         assert len(read(out)["annotations"]) == 4
 
     def test_options(self, dataset, tmp_path):
         out = tmp_path / "out"
-        self.refused(dataset, out, "categories: the dataset has no category 'cat'; it has background, person, crate",
+        refused(dataset, out, "categories: the dataset has no category 'cat'; it has background, person, crate",
                      categories="person,cat")  # fmt: skip
-        self.refused(dataset, out, "level: the dataset has instances", level=1)
-        self.refused(dataset, out, "crowd_below", crowd_below=-1)
-        self.refused(dataset, out, "masks: should be 'rle' or 'polygons'", masks="png")
+        refused(dataset, out, "level: the dataset has instances", level=1)
+        refused(dataset, out, "crowd_below", crowd_below=-1)
+        refused(dataset, out, "masks: should be 'rle' or 'polygons'", masks="png")
 
     def test_a_category_of_its_own_name_is_kept(self, dataset, tmp_path):
         out = export(dataset, tmp_path / "out", categories="background,2")

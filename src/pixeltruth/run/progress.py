@@ -69,7 +69,7 @@ class Progress:
         """What is being done before views are counted."""
         self._bar.update(self._task, description=text)
 
-    def start(self, *, total: int, finished: int, notes: Sequence[str]) -> None:
+    def start(self, *, total: int, finished: int, notes: Sequence[str] = ()) -> None:
         """The number is known; what the rays will not see, or what was switched off, is said above the bar."""
         self.note(notes)
         self._bar.reset(self._task, total=total, completed=finished, description=self._counted)
@@ -81,6 +81,6 @@ class Progress:
         if len(notes) > _MAX_NOTES:
             self.console.print(f"note: and {len(notes) - _MAX_NOTES} more; pixeltruth info lists them all")
 
-    def advance(self) -> None:
-        """One more view is on disk."""
-        self._bar.advance(self._task)
+    def advance(self, count: int = 1) -> None:
+        """So many more are on disk."""
+        self._bar.advance(self._task, count)

@@ -16,7 +16,7 @@ import numpy as np
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError
-from pixeltruth.export import Item, NoOptions, Target, There
+from pixeltruth.export import Export, Item, NoOptions, Target
 from pixeltruth.formats.blenderproc import attribute_table, keys, maps
 from pixeltruth.formats.blenderproc.frame_file import Entry
 from pixeltruth.formats.native.elements import naming
@@ -63,7 +63,7 @@ def _arrays(rows: Iterable[Modality]) -> Iterator[_Array]:
             yield _Array(row.name, row.dtype, (row.name,), row.channels)
 
 
-def plan(dataset: Dataset, options: NoOptions, _there: There) -> Iterator[Item]:
+def plan(dataset: Dataset, options: NoOptions, _export: Export) -> Iterator[Item]:
     """The file of every datapoint.
 
     Raises:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pixeltruth.datapoint import Datapoint
 from pixeltruth.figures.coloring import id_colors
+from pixeltruth.picture_files import Picture
 from pixeltruth.taxonomy import ThingCategory
 from pixeltruth.things import Thing, Things
 from pixeltruth.view import ABSENT
@@ -19,18 +19,9 @@ _PLACES = 4
 """Decimals of a keypoint, in pixels."""
 
 
-def image_entry(file_name: str, point: Datapoint, *, scene: str, size: tuple[int, int]) -> Entry:
-    """A picture without its id: what COCO asks, and where it comes from.
-
-    Args:
-        file_name: Its file below `images`.
-        point: The datapoint.
-        scene: Name of its scene.
-        size: (height, width).
-    """
-    lighting = {} if point.lighting is None else {"lighting": point.lighting}
-    facts = {"scene": scene, "camera": point.camera, "frame": point.frame, **lighting}
-    return {"file_name": file_name, "width": size[1], "height": size[0], **facts}
+def image_entry(shown: Picture, *, size: tuple[int, int]) -> Entry:
+    """A picture of (height, width) without its id: what COCO asks, and where it comes from."""
+    return {"file_name": shown.file_name, "width": size[1], "height": size[0], **shown.origin}
 
 
 def annotation(thing: Thing, category: ThingCategory, segmentation: Any) -> Entry:

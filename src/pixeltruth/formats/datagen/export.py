@@ -27,7 +27,7 @@ from pixeltruth.camera import Viewpoint
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Dataset, Scene
 from pixeltruth.errors import JobError, NoViewpointError
-from pixeltruth.export import Item, NoOptions, Target, There
+from pixeltruth.export import Export, Item, NoOptions, Target, text_item
 from pixeltruth.formats.datagen.classes import UNNAMED
 from pixeltruth.formats.datagen.export_keypoints import NAME as KEYPOINTS
 from pixeltruth.formats.datagen.export_keypoints import has_keypoints, write_keypoints
@@ -54,7 +54,7 @@ class _Place:
     points: tuple[Datapoint, ...]
 
 
-def plan(dataset: Dataset, _options: NoOptions, _there: There) -> Iterator[Item]:
+def plan(dataset: Dataset, _options: NoOptions, _export: Export) -> Iterator[Item]:
     """The files of an export.
 
     Raises:
@@ -299,11 +299,7 @@ def _vector(values: np.ndarray) -> dict[str, float]:
 
 
 def _text(path: PurePosixPath, content: Mapping[str, Any]) -> Item:
-    return Item(path, partial(_write_text, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)))
-
-
-def _write_text(text: str, stream: BinaryIO) -> None:
-    stream.write(text.encode() + b"\n")
+    return text_item(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 _DOC = "Folders that the Datagen SDK loads: pictures, depth, normals, segmentation, key points, cameras."

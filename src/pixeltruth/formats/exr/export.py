@@ -12,7 +12,7 @@ import OpenEXR
 from pixeltruth.datapoint import Datapoint
 from pixeltruth.dataset import Camera, Dataset
 from pixeltruth.errors import FormatError, JobError
-from pixeltruth.export import Item, Target, There
+from pixeltruth.export import Export, Item, Target
 from pixeltruth.formats.exr.index import LIGHTING
 from pixeltruth.formats.exr.layers import Layer, Rows, layer, layer_names, placed_maps
 from pixeltruth.formats.exr.names import folder_pass, parse_name
@@ -76,7 +76,7 @@ class _View:
         return {name: rows[name] for name in wanted}
 
 
-def plan(dataset: Dataset, chosen: Options, _there: There) -> list[Item]:
+def plan(dataset: Dataset, chosen: Options, _export: Export) -> list[Item]:
     """The files of an export: every id and label exact, every measure exact too unless halves are asked for.
 
     Raises:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pixeltruth.dataset import Dataset
 from pixeltruth.errors import JobError
-from pixeltruth.export import Item, Target, There
+from pixeltruth.export import Export, Item, Target, text_item
 from pixeltruth.formats.voc.palette import VOID, palette_png
 from pixeltruth.picture_files import (
     Classes,
@@ -23,10 +23,9 @@ from pixeltruth.picture_files import (
     splits_of,
     told,
     write_picture,
-    write_text,
 )
 from pixeltruth.taxonomy import BACKGROUND, survey
-from pixeltruth.things import Thing, Things, left_out_lines, things_of
+from pixeltruth.things import Thing, Things, left_out_lines
 
 _EVERY = "trainval"
 """The list of all pictures but those of the split `test`."""
@@ -38,15 +37,13 @@ class Options(PictureOptions):
     """How VOC's files are written. A crowd is one object, marked difficult.
 
     Attributes:
-        crowd_by: A key of the table of instances; those whose value is true belong to a crowd.
         pictures: `jpg`, the default, of quality 95: VOC's tools look for such files; or `png`, exact.
     """
 
-    crowd_by: str = "iscrowd"
     pictures: Pictures = "jpg"
 
 
-def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
+def plan(dataset: Dataset, chosen: Options, export: Export) -> Iterator[Item]:
     """The files of an export; the lists of pictures are the last.
 
     Raises:
@@ -55,7 +52,7 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
     """
     if _EVERY in chosen.shares:
         raise JobError(f"split: {_EVERY!r} is what VOC calls the pictures of all splits but test; choose another name")
-    classes = classes_of(survey(dataset, chosen.things, joints=False))
+    classes = classes_of(survey(dataset, chosen, joints=False))
     _check_classes(classes)
     shown = pictures(dataset, chosen.pictures, splits=splits_of(dataset, chosen))
     left_out: Counter[str] = Counter()
@@ -65,13 +62,15 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
             raise JobError(f"{each.point.path}: shows {len(groups)} things; VOC's pictures hold {VOID - 1}")
     for each in shown:
         yield Item(PurePosixPath("JPEGImages", each.file_name), partial(write_picture, each))
-        yield Item(PurePosixPath("Annotations", f"{each.name}.xml"), partial(_write_annotation, each, classes))
-        for of, write in (("Class", _write_classes), ("Object", _write_objects)):
-            yield Item(PurePosixPath(f"Segmentation{of}", f"{each.name}.png"), partial(write, each, classes))
+        read = partial(each.things, classes.taxonomy, joints=False)
+        annotation = partial(_write_annotation, each, classes=classes)
+        yield Item(PurePosixPath("Annotations", f"{each.name}.xml"), annotation, read)
+        for of, write in (("Class", partial(_write_classes, classes)), ("Object", _write_objects)):
+            yield Item(PurePosixPath(f"Segmentation{of}", f"{each.name}.png"), write, read)
     yield from _lists(shown, list(chosen.shares))
     names = "".join(f"{name}\n" for name in (BACKGROUND, *classes.names))
-    notes = tuple(left_out_lines(left_out))
-    yield Item(PurePosixPath("labels.txt"), partial(write_text, names), notes=notes)
+    yield text_item(PurePosixPath("labels.txt"), names)
+    export.notes.extend(left_out_lines(left_out))
 
 
 TARGET = Target(
@@ -93,17 +92,16 @@ def _lists(shown: Sequence[Picture], splits: Sequence[str]) -> Iterator[Item]:
         names = [each.name for each in shown if (each.split != "test" if split == _EVERY else each.split == split)]
         text = "".join(f"{name}\n" for name in names)
         for use in ("Main", "Segmentation"):
-            yield Item(PurePosixPath("ImageSets", use, f"{split}.txt"), partial(write_text, text))
+            yield text_item(PurePosixPath("ImageSets", use, f"{split}.txt"), text)
 
 
-def _write_annotation(shown: Picture, classes: Classes, stream: BinaryIO) -> None:
-    things = things_of(shown.point, classes.taxonomy)
+def _write_annotation(shown: Picture, things: Things, stream: BinaryIO, *, classes: Classes) -> None:
     height, width = things.runs.size
     root = ET.Element("annotation")
     _add(root, "folder", "VOC2012")
     _add(root, "filename", shown.file_name)
     source = _add(root, "source")
-    for name, text in _source(shown).items():
+    for name, text in {"database": "pixeltruth", **shown.origin}.items():
         _add(source, name, text)
     size = _add(root, "size")
     for name, number in (("width", width), ("height", height), ("depth", 3)):
@@ -113,14 +111,6 @@ def _write_annotation(shown: Picture, classes: Classes, stream: BinaryIO) -> Non
         _add_object(root, thing, classes.names[classes.of[thing.category]])
     ET.indent(root, "\t")
     stream.write(ET.tostring(root, encoding="utf-8") + b"\n")
-
-
-def _source(shown: Picture) -> dict[str, object]:
-    """Where a picture is from."""
-    point = shown.point
-    lighting = {} if point.lighting is None else {"lighting": point.lighting}
-    facts = {"scene": shown.scene.name, "camera": point.camera, "frame": point.frame, **lighting}
-    return {"database": "pixeltruth", **facts}
 
 
 def _add_object(root: ET.Element, thing: Thing, name: str) -> None:
@@ -151,17 +141,15 @@ def _add(parent: ET.Element, name: str, text: object = None) -> ET.Element:
     return element
 
 
-def _write_classes(shown: Picture, classes: Classes, stream: BinaryIO) -> None:
-    things = things_of(shown.point, classes.taxonomy)
+def _write_classes(classes: Classes, things: Things, stream: BinaryIO) -> None:
     _write_numbers(things, [classes.of[thing.category] + 1 for thing in things.things], stream)
 
 
-def _write_objects(shown: Picture, classes: Classes, stream: BinaryIO) -> None:
-    things = things_of(shown.point, classes.taxonomy)
+def _write_objects(things: Things, stream: BinaryIO) -> None:
     _write_numbers(things, [thing.label for thing in things.things], stream)
 
 
 def _write_numbers(things: Things, numbers: Sequence[int], stream: BinaryIO) -> None:
     """The picture whose pixels have the number of their thing, 0 where there is none."""
     table = np.array([0, *numbers], dtype=np.uint8)
-    stream.write(palette_png(table[things.runs.map()]))
+    stream.write(palette_png(table[things.labels]))

@@ -18,8 +18,7 @@ def colours() -> UInt8[np.ndarray, "256 3"]:
 
 def palette_png(numbers: UInt8[np.ndarray, "h w"]) -> bytes:
     """A PNG of one byte a pixel, which viewers show in VOC's colours."""
-    picture = Image.fromarray(numbers).convert("L")
-    picture = Image.frombytes("P", picture.size, picture.tobytes())
+    picture = Image.fromarray(numbers)
     picture.putpalette(colours().tobytes())
     held = BytesIO()
     picture.save(held, format="PNG")

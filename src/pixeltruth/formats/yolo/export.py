@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal
 
 from pixeltruth.dataset import Dataset
 from pixeltruth.errors import JobError
-from pixeltruth.export import Item, Target, There
+from pixeltruth.export import Export, Item, Target, text_item
 from pixeltruth.formats.yolo.labels import Task, label_text
 from pixeltruth.picture_files import (
     Picture,
@@ -23,11 +23,10 @@ from pixeltruth.picture_files import (
     splits_of,
     told,
     write_picture,
-    write_text,
 )
 from pixeltruth.skeleton import swapped
 from pixeltruth.taxonomy import Taxonomy, survey
-from pixeltruth.things import left_out_lines, things_of
+from pixeltruth.things import left_out_lines
 
 _WHOLE = "all"
 """The folder of the pictures where there are no splits."""
@@ -38,13 +37,15 @@ class Options(PictureOptions):
     """How YOLO's files are written. What belongs to a crowd is left out; by default nothing does.
 
     Attributes:
+        crowd_by: A key of the table of instances; those whose value is true are left out.
         task: `detect`, the default: boxes; `segment`: outlines; `pose`: boxes with keypoints.
     """
 
+    crowd_by: str = ""
     task: Literal["detect", "segment", "pose"] = "detect"
 
 
-def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
+def plan(dataset: Dataset, chosen: Options, export: Export) -> Iterator[Item]:
     """The files of an export; `data.yaml` is the last.
 
     Raises:
@@ -54,7 +55,7 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
     splits = list(chosen.shares)
     if splits and (missing := {"train", "val"} - set(splits)):
         raise JobError(f"split: YOLO needs the splits train and val; {min(missing)} is missing")
-    task = _task(survey(dataset, chosen.things, joints=chosen.task == "pose"), chosen)
+    task = _task(survey(dataset, chosen, joints=chosen.task == "pose"), chosen)
     shown = pictures(dataset, chosen.pictures, splits=splits_of(dataset, chosen))
     notes = [*left_out_lines(_left_out(shown, task)), *_NO_SPLIT * (not splits)]
     for each in shown:
@@ -62,7 +63,8 @@ def plan(dataset: Dataset, chosen: Options, _there: There) -> Iterator[Item]:
         yield Item(PurePosixPath("images", folder, each.file_name), partial(write_picture, each))
         yield Item(PurePosixPath("labels", folder, f"{each.name}.txt"), partial(_write_labels, each, task))
     text = "".join(f"{line}\n" for line in _data(task, splits, notes))
-    yield Item(PurePosixPath("data.yaml"), partial(write_text, text), notes=tuple(notes))
+    yield text_item(PurePosixPath("data.yaml"), text)
+    export.notes.extend(notes)
 
 
 TARGET = Target(
@@ -102,7 +104,8 @@ def _left_out(shown: Sequence[Picture], task: Task) -> Mapping[str, int]:
 
 
 def _write_labels(shown: Picture, task: Task, stream: BinaryIO) -> None:
-    write_text(label_text(things_of(shown.point, task.classes.taxonomy), task), stream)
+    things = shown.things(task.classes.taxonomy, joints=task.joints is not None)
+    stream.write(label_text(things, task).encode())
 
 
 def _data(task: Task, splits: Sequence[str], notes: Sequence[str]) -> Iterator[str]:

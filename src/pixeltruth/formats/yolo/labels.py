@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from pixeltruth.picture_files import Classes
-from pixeltruth.polygons import Ring, joined, polygons
+from pixeltruth.polygons import Ring, joined
 from pixeltruth.taxonomy import ThingCategory
 from pixeltruth.things import Thing, Things
 from pixeltruth.view import Box
@@ -34,13 +34,11 @@ def label_text(things: Things, task: Task) -> str:
     """
     height, width = things.runs.size
     size = np.array([width, height], dtype=np.float64)
-    labels = things.runs.map() if task.name == "segment" else None
     lines = []
     for thing in things.things:
         if not thing.crowd:
-            numbers = (
-                box_shares(thing.region.box, size) if labels is None else ring_shares(ring_of(thing, labels), size)
-            )
+            segment = task.name == "segment"
+            numbers = ring_shares(joined(things.rings(thing)), size) if segment else box_shares(thing.region.box, size)
             if task.joints is not None:
                 numbers = np.concatenate([numbers, joint_shares(thing, size, len(task.joints.keypoints))])
             lines.append(" ".join([str(task.classes.of[thing.category]), *(f"{number:.9g}" for number in numbers)]))
@@ -51,12 +49,6 @@ def box_shares(box: Box, size: Float64[np.ndarray, "2"]) -> Float64[np.ndarray, 
     """Middle and sides of a box."""
     corner, sides = np.array(box[:2]), np.array(box[2:])
     return np.concatenate([(corner + sides / 2) / size, sides / size])
-
-
-def ring_of(thing: Thing, labels: Int64[np.ndarray, "h w"]) -> Ring:
-    """The outline of a thing as one polygon."""
-    x, y, width, height = thing.region.box
-    return joined(polygons(labels[y : y + height, x : x + width] == thing.label)) + np.array([x, y])
 
 
 def ring_shares(ring: Ring, size: Float64[np.ndarray, "2"]) -> Float64[np.ndarray, " n"]:
