@@ -1,6 +1,7 @@
 """How tests run: examples of hypothesis, checks of types, disks.
 
-Hypothesis has no deadline, since a first call may compile; in CI its examples are the same every time.
+Hypothesis has no deadline, since a first call may compile; in CI its examples are the same every time, and fewer where
+the same tests run again in another environment (`--hypothesis-profile=again`).
 """
 
 import inspect
@@ -14,6 +15,7 @@ from hypothesis import settings
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("again", settings.get_profile("ci"), max_examples=25)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 jaxtyped = jaxtyping.jaxtyped
