@@ -259,6 +259,7 @@ BAD = {
     "check of a name too long": (["check", "x" * 5000], "File name too long"),
     "export of a name too long": (["export", "exr", "x" * 5000, "out"], "File name too long"),
     "check of nothing": (["check", "none"], "none: is no folder"),
+    "check of no dataset": (["check", "foreign"], "foreign: is no dataset"),
     "export of no dataset": (["export", "blenderproc", "foreign", "out"], "foreign: is no dataset"),
     "export to nowhere known": (["export", "gif", "foreign", "out"], "gif"),
     "export without an output": (["export", "blenderproc", "foreign"], "OUTPUT"),

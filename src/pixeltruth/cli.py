@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from pixeltruth import cli_coco, cli_export, cli_loose, options
 from pixeltruth.cli_export import Location, Output, Target
-from pixeltruth.errors import FormatError, JobError, PixeltruthError
+from pixeltruth.errors import JobError, PixeltruthError
 
 if TYPE_CHECKING:
     from pixeltruth.dataset import Dataset
@@ -235,9 +235,10 @@ def check(dataset: Location, /) -> int:
         dataset: Its folder, or its URL.
     """
     from pixeltruth.check import check as problems_of
+    from pixeltruth.formats import is_dataset, open_folder
 
-    if not dataset.is_dir():
-        raise FormatError(dataset, "is no folder; name the folder that a render wrote")
+    if not is_dataset(dataset):
+        open_folder(dataset)  # says what it is instead
     problems = problems_of(dataset)
     for problem in problems:
         _say(problem)

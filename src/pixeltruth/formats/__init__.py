@@ -49,6 +49,11 @@ LAYOUTS = (
 """In the order in which a folder is tried: EXR files are the last, since other layouts hold some too."""
 
 
+def is_dataset(folder: Path) -> bool:
+    """Whether a folder holds a dataset of a known layout, damaged or not."""
+    return _is_folder(folder) and any(layout.recognise(folder) for layout in LAYOUTS)
+
+
 def open_folder(folder: Path) -> FolderIndex:
     """The index of a dataset of any layout.
 
