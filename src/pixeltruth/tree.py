@@ -130,6 +130,21 @@ class Tree(Mapping[str, Any]):
         return "\n".join(["Tree:", *_lines(self, "  ")])
 
 
+_set_children = Tree.__dict__["_children"].__set__
+
+
+def tree_of_frozen(children: dict[str, Any]) -> Tree:
+    """A tree of what nobody can change any more, taken as it is, for a third of the time of looking at each value.
+
+    Args:
+        children: Texts, and by them what a `Tree` may hold: trees, read-only arrays, tuples of these, plain values. The
+            dictionary becomes the tree's own.
+    """
+    tree = object.__new__(Tree)
+    _set_children(tree, children)
+    return tree
+
+
 def word(name: str) -> str:
     """A name that can be an attribute: what is no letter, digit or underscore becomes an underscore."""
     found = re.sub(r"\W+", "_", name).strip("_")

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, Integer, UInt8, UInt16
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.datagen.values import WrongValue, record_of, vector
+from pixeltruth.formats.datagen.values import WrongValue, read_only, record_of, vector
 from pixeltruth.tree import Tree
 
 BACKGROUND = "background"
@@ -36,7 +36,7 @@ def _node(value: Any) -> Any:
         if tuple(value) == ("R", "G", "B"):
             value = list(value.values())
             if set(map(type, value)) == {int} and (colour := np.array(value)).dtype.kind == "i":
-                return colour  # nearly all are
+                return read_only(colour)  # nearly all are
         elif value.keys() & {"R", "G", "B"}:
             value = [value.get(key) for key in "RGB"]
         else:

@@ -5,8 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from pixeltruth.formats.datagen.values import Read, View, WrongValue, below, expect, flag, flags, in_order, vector
-from pixeltruth.tree import Tree
+from pixeltruth.formats.datagen.values import (
+    Read,
+    View,
+    WrongValue,
+    below,
+    expect,
+    flag,
+    flags,
+    in_order,
+    read_only,
+    vector,
+)
+from pixeltruth.tree import Tree, tree_of_frozen
 
 V1_FILES = {"standard": "standard_keypoints.json", "dense": "dense_keypoints.json"}
 _V1_KEYS = ("keypoints_2d_coordinates", "keypoints_3d_coordinates")
@@ -39,7 +50,7 @@ def _group(view: View, name: str) -> Read:
             return _leaf(view, name, _columns([members], single=True))
         if (points := in_order(members)) is not None:
             return _leaf(view, name, _columns(points, single=False))
-        return Tree({child: below(child, _group(view, child), member) for child, member in members.items()})
+        return tree_of_frozen({child: below(child, _group(view, child), member) for child, member in members.items()})
 
     return read
 
@@ -71,7 +82,7 @@ def _leaf(view: View, name: str, columns: dict[str, Any]) -> Tree:
     }
     if "is_visible" in columns:
         out["is_visible"] = below("is_visible", _flags, columns.pop("is_visible"))
-    return Tree(out | columns)
+    return Tree(out | columns) if columns else tree_of_frozen(out)
 
 
 def v1_points(view: View, name: str) -> Read:
@@ -92,4 +103,4 @@ def v1_points(view: View, name: str) -> Read:
 
 
 def _flags(value: Any) -> np.ndarray:
-    return flags(value) if isinstance(value, list) else np.array(flag(value))
+    return flags(value) if isinstance(value, list) else read_only(np.array(flag(value)))

@@ -24,7 +24,7 @@ from pixeltruth.formats.datagen.values import (
     vector,
     whole,
 )
-from pixeltruth.tree import Tree
+from pixeltruth.tree import Tree, tree_of_frozen
 
 _LOOK = record({"look_at_vector": vector, "up_vector": vector})
 _SIX_DOF = record({"location": vector, "look_at_vector": vector})
@@ -58,7 +58,7 @@ _LIGHT = record(
 
 def _lights(value: Any) -> tuple[Tree, ...]:
     found = ((name, below(name, _LIGHT, item)) for name, item in expect(dict, value).items())
-    return tuple(Tree({"name": name, **item}) for name, item in found)
+    return tuple(tree_of_frozen({"name": name, **item}) for name, item in found)
 
 
 lights_metadata = record({"lights": _lights})
@@ -146,7 +146,7 @@ def _by_camera(view: View) -> Read:
 
     def read(value: Any) -> tuple[Tree, ...]:
         found = ((name, below(name, eyes, item)) for name, item in expect(dict, value).items())
-        return tuple(Tree({"camera_name": name, **item}) for name, item in found)
+        return tuple(tree_of_frozen({"camera_name": name, **item}) for name, item in found)
 
     return read
 
@@ -201,18 +201,19 @@ def datapoint_request(view: View) -> Read:
         if not points:
             raise WrongValue("should list a datapoint", "datapoints")
         point = below("datapoints", lambda value: expect(dict, value), points[0])
-        return plain(point) if view.ours else plain(_as_answered(point))
+        return plain(point) if view.ours else _as_answered(point)
 
     return read
 
 
 def _as_answered(value: Any, key: str = "") -> Any:
-    """Numbers as the SDK types them, and its default values."""
-    if isinstance(value, dict):
-        defaults = _EYES_OF_A_REQUEST if key == "eyes" else {}
-        return defaults | {name: _as_answered(item, name) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_as_answered(item, key) for item in value]
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    """As `plain`, with numbers as the SDK types them, and its default values."""
+    kind = type(value)
+    if kind is dict:
+        answered = {name: _as_answered(item, name) for name, item in value.items()}
+        return tree_of_frozen(_EYES_OF_A_REQUEST | answered if key == "eyes" else answered)
+    if kind is list:
+        return tuple([_as_answered(item, key) for item in value])
+    if kind is int or kind is float:
         return below(key, whole if key in _WHOLE_IN_A_REQUEST else number, value)
     return value
