@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from pixeltruth.errors import FormatError, JobError, MissingDriverError, MissingExtraError
 
 _LOCAL = ("file", "local")
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _REFUSED = "is behind a URL, and this works with local files only; copy it first"
 
 
@@ -217,17 +218,35 @@ def content(path: Path | str, most: int | None = None) -> bytes:
     if isinstance(path, UrlPath):
         _check_size(path, path.stat().st_size if most else 0, most)
         return path.read_bytes()
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    file = os.open(path, _READ)
     try:
         size = os.fstat(file).st_size
         _check_size(path, size, most)
-        parts = [os.read(file, size + 1)]
-        if len(parts[0]) != size:  # it changes, or is larger than one call reads
-            while part := os.read(file, 1 << 24):
-                parts.append(part)
+        data = os.read(file, size + 1)
+        if len(data) == size:
+            return data
+        parts = [data]  # it changes, or is larger than one call reads
+        while part := os.read(file, 1 << 24):
+            parts.append(part)
+        return b"".join(parts)
     finally:
         os.close(file)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def beginning(path: Path, size: int) -> bytes:
+    """The first bytes of a file, fewer where it has no more.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if isinstance(path, UrlPath):
+        with path.open("rb") as stream:
+            return bytes(stream.read(size))
+    file = os.open(path, _READ)
+    try:
+        return os.read(file, size)
+    finally:
+        os.close(file)
 
 
 def _check_size(path: Path | str, size: int, most: int | None) -> None:

@@ -55,7 +55,7 @@ def test_no_more_is_kept_than_fits(folder, monkeypatch):
     point, *_ = pixeltruth.load(folder).scenes[0].cameras[0]
     for name in SHARED:
         assert point[name] is not None
-    assert sum(array.nbytes for _, array in kept._kept) <= 64 * 48 * 4
+    assert sum(array.nbytes for array in kept._kept.values()) <= 64 * 48 * 4
 
 
 def test_texts_that_scenes_have_in_common_are_parsed_once(folder):

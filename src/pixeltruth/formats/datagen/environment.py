@@ -1,14 +1,13 @@
 """`environment.json` of a camera: an entry for each picture, the one file that is read when a dataset is opened."""
 
-import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.datagen.places import is_plain
+from pixeltruth.formats.datagen.places import is_plain, within
 from pixeltruth.formats.datagen.values import checked
 from pixeltruth.problem import Problem
-from pixeltruth.remote import UrlPath, content
+from pixeltruth.remote import content
 
 ENVIRONMENT = "environment.json"
 FIRST_PICTURE = "visible_spectrum.png"
@@ -17,15 +16,16 @@ FIRST_PICTURE = "visible_spectrum.png"
 Entry = dict[str, Any]
 
 
-def read_entries(camera: Path, problems: list[Problem]) -> list[Entry] | None:
+def read_entries(camera: Path, asked: Path | str, problems: list[Problem]) -> list[Entry] | None:
     """The entries that can be used; None where the file cannot be.
 
     Args:
         camera: The camera's folder.
+        asked: The same as `places.asked` has it.
         problems: Where what cannot be used is noted.
     """
     try:
-        raw = _checked(camera)
+        raw = _checked(within(asked, ENVIRONMENT))
     except FileNotFoundError:
         problems.append(Problem(camera, "unlisted", f"is no camera: it holds no {ENVIRONMENT}"))
         return None
@@ -48,9 +48,8 @@ def read_entries(camera: Path, problems: list[Problem]) -> list[Entry] | None:
     return [entry for position, entry in enumerate(listed) if position not in left_out]
 
 
-def _checked(camera: Path) -> dict[str, Any]:
-    """The content of the file. Joining paths would be a good part of opening a large dataset, so texts are joined."""
-    path = camera / ENVIRONMENT if isinstance(camera, UrlPath) else f"{camera}{os.sep}{ENVIRONMENT}"
+def _checked(path: Path | str) -> dict[str, Any]:
+    """The content of the file."""
     try:
         data = content(path)
     except FileNotFoundError:

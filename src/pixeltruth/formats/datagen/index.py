@@ -12,16 +12,19 @@ from pathlib import Path
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.environment import ENVIRONMENT, Entry, lighting_names, read_entries
-from pixeltruth.formats.datagen.places import KEY_POINTS, Places, listing
+from pixeltruth.formats.datagen.places import KEY_POINTS, Places, asked, listing, within
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, Reader, Readers, SceneIndex
 from pixeltruth.problem import Problem
 
 FRAMES = "frames"
 _SCENES = ("scene_", "environment_", "datapoint_")
 _DIGITS = re.compile(r"([0-9]+)")
+_NO_DIGITS = str.maketrans("123456789", "000000000")
 
 Point = tuple[Places, int | None, str | None, Entry]
 """What a reader is made of: folders, frame, lighting, entry of `environment.json`."""
+Visit = tuple[Places, Path | str, int | None]
+"""A camera's folder: folders, itself as `asked` has it, frame."""
 
 
 def recognise(folder: Path) -> bool:
@@ -55,9 +58,10 @@ def open_folder(folder: Path) -> FolderIndex:
     named = [name for name in folders if name.startswith(_SCENES)]
     named = named or [name for name in folders if _is_scene(folder / name)]
     scan = _Scan()
-    scenes = tuple(scan.scene(folder / name, name) for name in _sorted(named))
+    where = asked(folder)
+    scenes = tuple(scan.scene(folder / name, within(where, name)) for name in _sorted(named))
     if not named:
-        scenes = (scan.scene(folder, folder.name),)
+        scenes = (scan.scene(folder, where),)
     if scan.problems and not any(camera.readers for scene in scenes for camera in scene.cameras):
         first = scan.problems[0]
         raise FormatError(folder, f"holds {len(scenes)} scenes, of which none can be read; the first problem: {first}")
@@ -66,14 +70,17 @@ def open_folder(folder: Path) -> FolderIndex:
 
 def _sorted(names: list[str]) -> list[str]:
     """``camera_2`` before ``camera_10``; of equal numbers, the shorter text first."""
-    return names if len(names) < 2 else sorted(names, key=_natural)
+    if len(names) < 2:
+        return names
+    alike = len({name.translate(_NO_DIGITS) for name in names}) == 1  # digits at the same places, so texts sort the same
+    return sorted(names) if alike else sorted(names, key=_natural)
 
 
 def _natural(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)], name
 
 
-def _folders(path: Path) -> list[str]:
+def _folders(path: Path | str) -> list[str]:
     """Names of the folders in a folder that may be cameras or frames, in order."""
     return _sorted([name for name in listing(path)[0] if name != KEY_POINTS])
 
@@ -109,21 +116,22 @@ class _Scan:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def scene(self, path: Path, name: str) -> SceneIndex:
-        """One scene: its cameras, and those of its frames."""
-        cameras: dict[str, list[tuple[Places, int | None]]] = {}
-        for child in _folders(path):
+    def scene(self, path: Path, where: Path | str) -> SceneIndex:
+        """One scene: its cameras, and those of its frames; ``where`` is ``path`` as `asked` has it."""
+        cameras: dict[str, list[Visit]] = {}
+        for child in _folders(where):
             folder = path / child
             if child != FRAMES or _is_camera(folder):
-                cameras[child] = [(Places(path, path, folder), None)]
+                cameras[child] = [(Places(path, path, folder), within(where, child), None)]
                 continue
             for number, frame in self._frames(folder):
                 for camera in _folders(frame):
-                    cameras.setdefault(camera, []).append((Places(path, frame, frame / camera), number))
+                    places = Places(path, frame, frame / camera)
+                    cameras.setdefault(camera, []).append((places, asked(places.camera), number))
         if not cameras:
             self.problems.append(Problem(path, "missing", "the scene holds no camera"))
         found = [self._camera(camera, cameras[camera]) for camera in _sorted(list(cameras))]
-        return SceneIndex(path, name, tuple([index for index in found if index is not None]))
+        return SceneIndex(path, path.name, tuple([index for index in found if index is not None]))
 
     def _frames(self, path: Path) -> Iterator[tuple[int, Path]]:
         """Number and path of the frames in a folder, in order."""
@@ -133,18 +141,18 @@ class _Scan:
             else:
                 self.problems.append(Problem(path / name, "unlisted", "is no frame: its name is no number"))
 
-    def _camera(self, name: str, visits: list[tuple[Places, int | None]]) -> CameraIndex | None:
+    def _camera(self, name: str, visits: list[Visit]) -> CameraIndex | None:
         """One camera of a scene; None where none of its files can be read."""
         points: list[Point] = []
         readable = False
-        for places, frame in visits:
-            entries = read_entries(places.camera, self.problems)
+        for places, where, frame in visits:
+            entries = read_entries(places.camera, where, self.problems)
             if entries is not None:
                 readable = True
                 points += zip(repeat(places), repeat(frame), lighting_names(entries), entries)
         if not readable:
             return None
-        places, first = visits[0]
+        places, _, first = visits[0]
         path = places.camera if first is None else places.scene
         frames = tuple(dict.fromkeys([1 if frame is None else frame for _, frame, _, _ in points]))
         lighting = tuple(dict.fromkeys([light for _, _, light, _ in points if light is not None]))

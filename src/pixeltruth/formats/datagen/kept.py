@@ -1,6 +1,5 @@
 """Maps that several datapoints share, decoded once: a camera's lightings have one depth, a scene's cameras one HDRI."""
 
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,29 @@ from typing import Any
 import numpy as np
 
 _MOST_BYTES = 128 << 20
-_kept: deque[tuple[tuple[Any, ...], np.ndarray]] = deque()
+
+
+class _Kept(dict[tuple[Any, ...], np.ndarray]):
+    """Maps by what they were made of, oldest first; threads need no lock, since each step on a dictionary is whole."""
+
+    bytes = 0
+    """What they need, nearly where threads count at once; counted anew when it is too much."""
+
+    def keep(self, key: tuple[Any, ...], array: np.ndarray) -> None:
+        """Add one; drop the oldest until all fit."""
+        self[key] = array
+        self.bytes += array.nbytes
+        if self.bytes <= _MOST_BYTES:
+            return
+        self.bytes = sum(array.nbytes for array in list(self.values()))
+        for oldest in list(self):
+            if self.bytes <= _MOST_BYTES:
+                return
+            if (dropped := self.pop(oldest, None)) is not None:
+                self.bytes -= dropped.nbytes
+
+
+_kept = _Kept()
 
 
 def kept(name: str, path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -26,16 +47,14 @@ def kept(name: str, path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     except OSError:
         return make()  # which says what is wrong
     key = (name, path, status.st_mtime_ns, status.st_size)
-    for known, array in tuple(_kept):
-        if known == key:
-            return array
-    array = make()
-    _kept.append((key, array))
-    while sum(array.nbytes for _, array in tuple(_kept)) > _MOST_BYTES:
-        _kept.popleft()
+    array = _kept.get(key)
+    if array is None:
+        array = make()
+        _kept.keep(key, array)
     return array
 
 
 def forget() -> None:
     """Drop all of them."""
     _kept.clear()
+    _kept.bytes = 0

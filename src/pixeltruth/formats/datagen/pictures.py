@@ -13,6 +13,7 @@ from PIL import Image
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.values import file_bytes
 from pixeltruth.formats.exr.pixels import MOST_BYTES, read_channels
+from pixeltruth.remote import beginning
 
 _DEFLATE_RATIO = 1032
 """No deflate stream grows more than this: a header that claims more is a lie, and is refused before memory is taken."""
@@ -26,8 +27,7 @@ _HEADER = struct.Struct(">8s4x4sIIBB")
 def png_has_alpha(path: Path) -> bool:
     """Whether the header of a PNG says that it has an alpha channel; a damaged one says nothing."""
     try:
-        with path.open("rb", buffering=0) as stream:
-            head = stream.read(_HEADER.size)
+        head = beginning(path, _HEADER.size)
     except OSError:
         return False
     return len(head) == _HEADER.size and _HEADER.unpack(head)[5] in (4, 6)

@@ -51,7 +51,20 @@ class Places:
         self.__dict__.update(state)
 
 
-def listing(folder: Path) -> tuple[list[str], list[str]]:
+def asked(folder: Path) -> Path | str:
+    """A folder as it is asked for most quickly: its text, or itself where it is behind a URL.
+
+    Paths know their texts only once they are asked for them, which takes longer than opening a file does.
+    """
+    return folder if isinstance(folder, UrlPath) else str(folder)
+
+
+def within(folder: Path | str, name: str) -> Path | str:
+    """What lies in a folder, as `asked` has it."""
+    return f"{folder}{os.sep}{name}" if isinstance(folder, str) else folder / name
+
+
+def listing(folder: Path | str) -> tuple[list[str], list[str]]:
     """Names of the folders and of the files in a folder, in no order; none where it cannot be read."""
     try:
         if isinstance(folder, UrlPath):

@@ -69,8 +69,15 @@ class DatagenReader(Reader):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in _CACHED}
 
+    @once
+    def _paths(self) -> dict[str, Path | None]:
+        return {}
+
     def _file(self, name: str) -> Path | None:
-        return self._places.file(name)
+        """The file of a name, joined once: joining paths takes longer than many of these files take to read."""
+        if name not in self._paths:
+            self._paths[name] = self._places.file(name)
+        return self._paths[name]
 
     @once
     def _rows(self) -> dict[str, Modality]:
@@ -106,9 +113,10 @@ class DatagenReader(Reader):
             found.setflags(write=False)
             return found
 
-        path = next((path for source in sources if (path := self._file(source)) is not None), None)
-        shared = path is not None and (self._several or path.parent != self._places.camera)
-        return kept(name, path, read_only) if path is not None and shared else read_only()
+        source = next((source for source in sources if source in self._places.files), None)
+        if source is None or not (self._several or self._places.files[source] != self._places.camera):
+            return read_only()
+        return kept(name, self._existing(source), read_only)
 
     def _read_rgb(self) -> np.ndarray:
         return without_alpha(self._visible)
@@ -276,4 +284,4 @@ class DatagenReader(Reader):
         yield from (Problem(path, "camera", repair) for repair in reading.repairs)
 
 
-_CACHED = ("_rows", "_hits", "_classes", "_stored_names", "_extras")
+_CACHED = ("_paths", "_rows", "_hits", "_classes", "_stored_names", "_extras")
