@@ -44,7 +44,7 @@ def load(*folders: Path | str) -> "Dataset":
         FormatError: A folder holds no dataset, or nothing of it can be read.
         MissingExtraError: What reads a URL is not installed.
     """
-    with collection_paused():
+    with collection_paused(lasting=True):
         return Dataset(tuple(open_folder(as_path(folder)) for folder in folders))
 
 
