@@ -54,18 +54,38 @@ def normals(
         Length 1 where something is hit, 0 where nothing is; NaN where the stored vector is mixed with the background.
     """
     red, green, blue = stored
-    coloured = (red != 0) | (green != 0) | (blue != 0)
-    hits = coloured if hits is None or hits.shape != coloured.shape else hits & coloured
-    two, one = np.float32(2), np.float32(1)
-    x, y, z = red * two - one, one - green * two, one - blue * two  # apart, which is faster than pixel by pixel
-    lengths = np.sqrt(x * x + y * y + z * z)
-    blended = hits & ((np.abs(lengths - one) > _BLENDED) & _beside(~hits) | (lengths == 0))
-    scale = np.where(hits, lengths, one)
-    scale[blended] = np.nan
+    coloured = red != 0
+    coloured |= green != 0
+    coloured |= blue != 0
+    if hits is not None and hits.shape == coloured.shape:
+        coloured &= hits
+    hits, two, one = coloured, np.float32(2), np.float32(1)
+    planes = red * two, green * -two, blue * -two  # apart and in place, which is faster than pixel by pixel
+    for plane, shift in zip(planes, (-one, one, one), strict=True):
+        plane += shift
+    lengths = _lengths(planes)
+    lengths[_blended(lengths, hits)] = np.nan
     out = np.zeros((*lengths.shape, 3), np.float32)
-    for channel, plane in enumerate((x, y, z)):
-        np.divide(plane, scale, out=out[..., channel], where=hits)
+    for channel, plane in enumerate(planes):
+        np.divide(plane, lengths, out=out[..., channel], where=hits)
     return out
+
+
+def _lengths(planes: Sequence[Float32[np.ndarray, "h w"]]) -> Float32[np.ndarray, "h w"]:
+    lengths, square = planes[0] * planes[0], np.empty_like(planes[0])
+    for plane in planes[1:]:
+        lengths += np.multiply(plane, plane, out=square)
+    return np.sqrt(lengths, out=lengths)
+
+
+def _blended(lengths: Float32[np.ndarray, "h w"], hits: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Where a vector is mixed with the background, or has no direction."""
+    off = lengths - np.float32(1)
+    blended = np.abs(off, out=off) > _BLENDED
+    blended &= hits
+    if blended.any():
+        blended &= _beside(~hits) | (lengths == 0)
+    return blended
 
 
 def _beside(background: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
