@@ -12,6 +12,8 @@ import datagen_layout as layout
 import pixeltruth
 from datagen_layout import CENTRE, COLOURS, RADIUS, SIDE, Eye, Style
 from pixeltruth.formats.datagen.classes import class_id
+from pixeltruth.formats.datagen.texts import TEXTS
+from pixeltruth.tree import Tree
 
 EYE = Eye()
 EYES = {"camera_1": EYE, "camera_2": SIDE}
@@ -42,6 +44,22 @@ def camera(request):
 def point(request, scenes, camera):
     """The first datapoint of a camera, from a newer and from an older scene."""
     return next(found for found in scenes[request.param].cameras if found.name == camera)[0]
+
+
+def fixed(value):
+    """Whether nothing in a value can be changed."""
+    if isinstance(value, np.ndarray):
+        return not value.flags.writeable
+    if isinstance(value, Tree | tuple):
+        return all(map(fixed, value.values() if isinstance(value, Tree) else value))
+    return value is None or isinstance(value, str | int | float)
+
+
+def test_nothing_in_a_text_can_be_changed(root):
+    for point in pixeltruth.load(root):
+        for view in (point, point.stored):
+            for name in {*TEXTS, "keypoints"} & set(dir(view)):
+                assert fixed(getattr(view, name)), name
 
 
 class TestMaps:

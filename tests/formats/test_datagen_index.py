@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import datagen_layout as layout
 import pixeltruth
 from datagen_layout import DAY, NIGHT, SIDE, Eye, Style
+from pixeltruth.formats.datagen.index import _natural, _sorted
 from tests.watched import opened_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +46,10 @@ class TestScenes:
         dataset = pixeltruth.load(tmp_path)
         assert [scene.name for scene in dataset.scenes] == ["scene_1", "scene_2", "scene_10"]
         assert [camera.name for camera in dataset.scenes[0].cameras] == ["camera_2", "camera_10"]
+
+    @given(st.lists(st.from_regex(r"\A[a_ä٣²]{0,2}[0-9]{0,3}[b.]?[0-9]{0,2}\Z"), unique=True))
+    def test_the_short_way_of_sorting_names_is_the_long_one(self, names):
+        assert _sorted(list(names)) == sorted(names, key=_natural)
 
     @pytest.mark.parametrize("name", ["scene_x", "environment_1", "datapoint_"])
     def test_names_that_are_scenes(self, tmp_path, name):

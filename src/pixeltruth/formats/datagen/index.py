@@ -72,12 +72,14 @@ def _sorted(names: list[str]) -> list[str]:
     """``camera_2`` before ``camera_10``; of equal numbers, the shorter text first."""
     if len(names) < 2:
         return names
-    alike = len({name.translate(_NO_DIGITS) for name in names}) == 1  # digits at the same places, so texts sort the same
+    alike = (
+        len({name.translate(_NO_DIGITS) for name in names}) == 1
+    )  # digits at the same places, so texts sort the same
     return sorted(names) if alike else sorted(names, key=_natural)
 
 
 def _natural(name: str) -> tuple[list[str | int], str]:
-    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)], name
+    return [int(part) if part.isascii() and part.isdecimal() else part for part in _DIGITS.split(name)], name
 
 
 def _folders(path: Path | str) -> list[str]:
