@@ -59,9 +59,9 @@ def open_folder(folder: Path) -> FolderIndex:
     named = named or [name for name in folders if _is_scene(folder / name)]
     scan = _Scan()
     where = asked(folder)
-    scenes = tuple(scan.scene(folder / name, within(where, name)) for name in _sorted(named))
+    scenes = tuple(scan.scene(folder / name, name, within(where, name)) for name in _sorted(named))
     if not named:
-        scenes = (scan.scene(folder, where),)
+        scenes = (scan.scene(folder, folder.name, where),)
     if scan.problems and not any(camera.readers for scene in scenes for camera in scene.cameras):
         first = scan.problems[0]
         raise FormatError(folder, f"holds {len(scenes)} scenes, of which none can be read; the first problem: {first}")
@@ -118,7 +118,7 @@ class _Scan:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def scene(self, path: Path, where: Path | str) -> SceneIndex:
+    def scene(self, path: Path, name: str, where: Path | str) -> SceneIndex:
         """One scene: its cameras, and those of its frames; ``where`` is ``path`` as `asked` has it."""
         cameras: dict[str, list[Visit]] = {}
         for child in _folders(where):
@@ -133,7 +133,7 @@ class _Scan:
         if not cameras:
             self.problems.append(Problem(path, "missing", "the scene holds no camera"))
         found = [self._camera(camera, cameras[camera]) for camera in _sorted(list(cameras))]
-        return SceneIndex(path, path.name, tuple([index for index in found if index is not None]))
+        return SceneIndex(path, name, tuple([index for index in found if index is not None]))
 
     def _frames(self, path: Path) -> Iterator[tuple[int, Path]]:
         """Number and path of the frames in a folder, in order."""
