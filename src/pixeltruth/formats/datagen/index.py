@@ -72,9 +72,8 @@ def _sorted(names: list[str]) -> list[str]:
     """``camera_2`` before ``camera_10``; of equal numbers, the shorter text first."""
     if len(names) < 2:
         return names
-    alike = (
-        len({name.translate(_NO_DIGITS) for name in names}) == 1
-    )  # digits at the same places, so texts sort the same
+    # With digits at the same places, texts sort as numbers do
+    alike = len({name.translate(_NO_DIGITS) for name in names}) == 1
     return sorted(names) if alike else sorted(names, key=_natural)
 
 
