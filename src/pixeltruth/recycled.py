@@ -9,6 +9,7 @@ from collections import deque
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 _MOST = 1 << 24
 _free: dict[int, deque[np.ndarray]] = {
@@ -52,18 +53,22 @@ class Block:
             kept.append(self._held)
 
 
-def full(shape: tuple[int, ...], value: int, dtype: type[np.generic]) -> np.ndarray:
-    """As `numpy.full` of whole numbers or truth values."""
+def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
+    """As `numpy.empty`."""
     kind = np.dtype(dtype)
-    array = Block(math.prod(shape) * kind.itemsize).array(kind, shape, writable=True)
+    return Block(math.prod(shape) * kind.itemsize).array(kind, shape, writable=True)
+
+
+def full(shape: tuple[int, ...], value: int, dtype: npt.DTypeLike) -> np.ndarray:
+    """As `numpy.full` of whole numbers or truth values."""
+    array = empty(shape, dtype)
     array.fill(value)
     return array
 
 
-def copied(array: np.ndarray, dtype: str) -> np.ndarray:
+def copied(array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     """As `numpy.array(array, dtype, order="C")`."""
-    kind = np.dtype(dtype)
-    copy = Block(array.size * kind.itemsize).array(kind, array.shape, writable=True)
+    copy = empty(array.shape, dtype)
     np.copyto(copy, array, casting="unsafe")
     return copy
 

@@ -14,7 +14,7 @@ from pixeltruth.coco.planes import pack_masks, unpack_masks
 from pixeltruth.coco.rle import Planes, check_lengths, is_none, lengths, mask, overlap_of, paint
 from pixeltruth.errors import FormatError
 from pixeltruth.lazy import once
-from pixeltruth.recycled import full
+from pixeltruth.recycled import empty, full
 
 T = TypeVar("T")
 
@@ -101,10 +101,10 @@ class Sample(ABC):
     def loss_mask(self) -> Bool[np.ndarray, "h w"]:
         """Where a loss on keypoints may be computed: neither a crowd nor an instance without keypoints is there."""
         flags = [plane for plane in (self.planes.crowd, self.planes.unannotated) if not is_none(plane)]
-        kept = full(self.size, 1, np.bool_)
-        for plane in flags:
-            np.greater(kept, plane, out=kept)
-        return kept
+        if not flags:
+            return full(self.size, 1, np.bool_)
+        kept = np.logical_not(flags[0], out=empty(self.size, np.bool_))
+        return np.greater(kept, flags[1], out=kept) if flags[1:] else kept
 
     @once
     def overlap(self) -> Bool[np.ndarray, "h w"] | None:
