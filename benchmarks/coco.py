@@ -20,6 +20,7 @@ from typing import Any
 
 import kornia_rs
 import numpy as np
+import simplejpeg
 from PIL import Image, ImageFilter
 from pycocotools import mask as masks
 
@@ -160,6 +161,11 @@ def _turbo(files: Sequence[bytes], order: Sequence[int]) -> None:
         _ = kornia_rs.io.decode_image_jpegturbo(files[place], "rgb")
 
 
+def _simplejpeg(files: Sequence[bytes], order: Sequence[int]) -> None:
+    for place in order:
+        _ = simplejpeg.decode_jpeg(files[place], "RGB")
+
+
 def _read(packed: PackedDataset, order: Sequence[int]) -> None:
     for place in order:
         sample = packed[place]
@@ -174,6 +180,7 @@ def _timed_reads(path: Path) -> dict[str, Times]:
         "read": partial(_read, packed, order),
         "Pillow": partial(_pillow, files, order),
         "libjpeg-turbo (kornia-rs)": partial(_turbo, files, order),
+        "libjpeg-turbo (simplejpeg), ours": partial(_simplejpeg, files, order),
     }
     return take_turns(jobs, repeats=REPEATS, clock=process_time)
 

@@ -68,7 +68,7 @@ def test_imports_without_blender_compilers_or_plots(name: str) -> None:
 
 def test_importing_the_package_is_light() -> None:
     loaded = fresh("import pixeltruth", "sys.modules")
-    later = {"cyclopts", "h5py", "kornia_rs", "OpenEXR", "PIL", "pydantic", "zstandard"}
+    later = {"cyclopts", "h5py", "kornia_rs", "OpenEXR", "PIL", "pydantic", "simplejpeg", "zstandard"}
     assert loaded & later == set(), "the command line and the layouts load them when they are used"
     more = loaded - fresh(f"import {DEPENDENCIES}", "sys.modules")
     assert len(more) <= MAX_MODULES, sorted(more)

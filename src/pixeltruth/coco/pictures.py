@@ -1,19 +1,21 @@
 """Picture files: looked at when they are packed, decoded when they are read."""
 
 import io
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
-import kornia_rs
 import numpy as np
+import simplejpeg
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from pixeltruth.recycled import empty
+
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
 """Of 8 bits or less: what RGB can say."""
+_COLOURS = ("YCbCr", "Gray", "RGB")
+"""What libjpeg-turbo makes RGB of as Pillow does."""
 
 
 def examine(data: bytes, size: tuple[int, int]) -> list[str]:
@@ -47,42 +49,13 @@ def decode(data: bytes, size: tuple[int, int]) -> UInt8[np.ndarray, "h w 3"]:
     Raises:
         ValueError: It is damaged, or of another kind or size.
     """
-    frame = _frame(data)
-    if frame is not None and frame.components in (1, 3) and frame.bits == 8:
-        _check_size((frame.height, frame.width), size)
-        with suppress(Exception):  # it does not say what is wrong; Pillow does, and decodes what is merely odd
-            return kornia_rs.io.decode_image_jpegturbo(data, "rgb")
+    with suppress(ValueError):  # it does not say well what is wrong; Pillow does, and decodes what is merely odd
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if (height, width) == size and colours in _COLOURS:
+            return simplejpeg.decode_jpeg(data, "RGB", buffer=empty((height, width, 3), np.uint8))
     with _opened(data) as picture:
         _check_size((picture.height, picture.width), size)
         return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
-
-
-class _Frame(NamedTuple):
-    """What a JPEG's frame header says (ITU T.81, B.2.2)."""
-
-    bits: int
-    height: int
-    width: int
-    components: int
-
-
-_FRAMES = (0xC0, 0xC1, 0xC2)
-"""Markers of frames: baseline, extended, progressive. Others are rare, and left to Pillow."""
-_FRAME = struct.Struct(">BHHB")
-
-
-def _frame(data: bytes) -> _Frame | None:
-    """The frame header of a JPEG, found from segment to segment; None where there is none of the usual kinds.
-
-    Opening the file with Pillow tells the same, and takes a twentieth as long as decoding it.
-    """
-    at = 2 if data.startswith(b"\xff\xd8\xff") else len(data)
-    while at + 4 + _FRAME.size <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in _FRAMES:
-            return _Frame(*_FRAME.unpack_from(data, at + 4))
-        at += 2 + length
-    return None
 
 
 def _check_size(found: tuple[int, int], size: tuple[int, int], turned: str = "") -> None:
