@@ -13,6 +13,7 @@ import datagen_layout as layout
 import pixeltruth
 from datagen_layout import Eye, Style
 from pixeltruth.formats.datagen.pictures import read_exr, read_png
+from pixeltruth.formats.datagen.values import WrongValue, vector
 
 ONE = (Eye(),)
 
@@ -246,3 +247,9 @@ def test_older_points_with_a_wrong_key(tmp_path):
     layout.write_json(home / "dense_keypoints.json", content)
     with pytest.raises(pixeltruth.FormatError, match=r"dense_keypoints.json: is_visible: should be numbered points"):
         _ = pixeltruth.load(tmp_path)[0].keypoints
+
+
+@pytest.mark.parametrize("value", [{"x": [1], "y": 2}, {"x": 1.0, "y": [2.0]}, [{"x": [1.0], "y": 2.0}]], ids=str)
+def test_a_point_of_vectors_is_no_vector(value):
+    with pytest.raises(WrongValue, match="should hold vectors of one length"):
+        vector(value)
