@@ -28,6 +28,17 @@ def test_zstd_that_gives_too_much_or_too_little_is_refused() -> None:
             chunks.decompress(damaged, pipeline, 40)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("count", [10, 100_000, 400_000])
+def test_a_zstd_frame_that_ends_elsewhere_is_refused(dtype: str, count: int) -> None:
+    for array in (np.random.default_rng(0).integers(0, 200, count).astype(dtype), np.ones(count, dtype)):
+        data, pipeline = chunks.encode(array, "zstd"), chunks.filters("zstd", array.itemsize)
+        assert (chunks.decode(data, pipeline, array.dtype, shape=array.shape) == array).all()
+        for damaged in (data[:-1], data[:-4], data[:-5], data[: len(data) // 2], data + b"x", data + data):
+            with pytest.raises(ValueError, match=r"decompress"):
+                chunks.decode(damaged, pipeline, array.dtype, shape=array.shape)
+
+
 def test_gzip_that_gives_too_much_or_too_little_is_refused() -> None:
     array = np.arange(10, dtype=np.int32)
     data, pipeline = chunks.encode(array, "gzip"), chunks.filters("gzip", 4)

@@ -146,8 +146,20 @@ def _decompress_into(space: memoryview, chunk: bytes | memoryview, pipeline: tup
         with zstandard.ZstdDecompressor().stream_reader(chunk, read_across_frames=True) as reader:
             if reader.readinto(space) != len(space) or reader.read(1):  # the second call gets to the checksum
                 raise ValueError(f"decompresses to other than the {len(space)} bytes its shape needs")
+        if (end := _frame_end(chunk)) != len(chunk):
+            raise ValueError(f"does not decompress: its frame ends at byte {end}, the chunk at byte {len(chunk)}")
     except zstandard.ZstdError as error:
         raise ValueError(f"does not decompress: {error}") from error
+
+
+def _frame_end(chunk: bytes | memoryview) -> int:
+    """Where a zstd frame ends (RFC 8878, 3.1.1), with its checksum: a stream does not say that the chunk lacks it."""
+    at, is_last = zstandard.frame_header_size(chunk), False
+    while not is_last and at < len(chunk):
+        block = int.from_bytes(chunk[at : at + 3], "little")
+        is_last, kind, size = bool(block & 1), block >> 1 & 3, block >> 3
+        at += 3 + (1 if kind == 1 else size)  # a run is one byte
+    return at + (4 if zstandard.get_frame_parameters(chunk).has_checksum else 0)
 
 
 def _check_claim(chunk: bytes | memoryview, size: int) -> None:
