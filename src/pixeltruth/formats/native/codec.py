@@ -7,7 +7,6 @@ reads them.
 
 import functools
 import math
-import threading
 import zlib
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -113,28 +112,10 @@ def _decompressed(chunk: bytes | memoryview, pipeline: tuple[int, ...], size: in
     if SHUFFLE not in pipeline:
         _decompress_into(block.bytes.data, chunk, pipeline)
         return block
-    planes = _scratch.of(size)
-    _decompress_into(planes, chunk, pipeline)
-    _weave(np.frombuffer(planes, dtype=np.uint8).reshape(itemsize, -1), block.bytes)
+    planes = Block(size)
+    _decompress_into(planes.bytes.data, chunk, pipeline)
+    _weave(planes.bytes.reshape(itemsize, -1), block.bytes)
     return block
-
-
-class _Scratch(threading.local):
-    """Memory of a thread that is used again and again."""
-
-    def __init__(self) -> None:
-        self._held = memoryview(bytearray())
-
-    def of(self, size: int) -> memoryview:
-        if size > _SCRATCH_BYTES:
-            return memoryview(bytearray(size))
-        if len(self._held) < size:
-            self._held = memoryview(bytearray(size))
-        return self._held[:size]
-
-
-_SCRATCH_BYTES = 1 << 24
-_scratch = _Scratch()
 
 
 def _decompress_into(space: memoryview, chunk: bytes | memoryview, pipeline: tuple[int, ...]) -> None:

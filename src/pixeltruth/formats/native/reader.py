@@ -84,9 +84,8 @@ class ViewFile:
     def _contents(self) -> Contents:
         self._check_is_there()
         found = trailer.contents_of(self.path, self._content)
-        return self._contents_by_hdf5() if found is None else found
-
-    def _contents_by_hdf5(self) -> Contents:
+        if found is not None:
+            return found
         with self._open() as (file, newer):
             return Contents.of(self.path, file, newer=newer, content=self._content)
 
@@ -221,12 +220,12 @@ class ViewFile:
         told = self._contents.viewpoint
         if told is None:
             return
-        found = self._contents_by_hdf5()
+        with self._open() as (file, newer):
+            found = Contents.of(self.path, file, newer=newer, content=self._content)
+            viewpoint = read_viewpoint(self.path, file)
         for place in found.places.values():
             if isinstance(place, FormatError):
                 raise place
-        with self._open() as (file, _):
-            viewpoint = read_viewpoint(self.path, file)
         same = told.lens == viewpoint.lens and np.array_equal(told.world_from_camera, viewpoint.world_from_camera)
         if not same or replace(self._contents, viewpoint=None) != found:
             raise FormatError(
