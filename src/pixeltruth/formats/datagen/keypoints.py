@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pixeltruth.formats.datagen.numbered import Points
 from pixeltruth.formats.datagen.values import (
     Read,
     View,
@@ -37,6 +38,21 @@ def keypoints(view: View) -> Read:
         return Tree({name: below(name, _group(view, name), group) for name, group in groups.items()})
 
     return read
+
+
+def numbered_keypoints(view: View) -> Read:
+    """A reader of what `numbered` gives, to the same trees."""
+
+    def leaf(name: str, points: Points) -> Tree:
+        coords_2d, coords_3d = view.point(points.pixels), points.places
+        return tree_of_frozen(
+            {"name": name, "coords_2d": coords_2d, "coords_3d": coords_3d, "is_visible": points.visible}
+        )
+
+    def group(children: dict[str, Points]) -> Tree:
+        return tree_of_frozen({name: leaf(name, points) for name, points in children.items()})
+
+    return lambda groups: tree_of_frozen({name: group(children) for name, children in groups.items()})
 
 
 def _is_v1(group: Any) -> bool:

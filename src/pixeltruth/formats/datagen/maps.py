@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 
+from pixeltruth import recycled
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.classes import UNNAMED, Classes, class_map
 from pixeltruth.modalities import TABLE, Modality
@@ -65,7 +66,7 @@ def normals(
         plane += shift
     lengths = _lengths(planes)
     lengths[_blended(lengths, hits)] = np.nan
-    out = np.zeros((*lengths.shape, 3), np.float32)
+    out = recycled.full((*lengths.shape, 3), 0, np.float32)
     for channel, plane in enumerate(planes):
         np.divide(plane, lengths, out=out[..., channel], where=hits)
     return out

@@ -10,7 +10,8 @@ from pixeltruth.collector import collection_paused
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen import keypoints, schema
 from pixeltruth.formats.datagen.classes import Classes, segmentation
-from pixeltruth.formats.datagen.values import OURS, Read, View, checked, file_bytes, parsed
+from pixeltruth.formats.datagen.numbered import numbered
+from pixeltruth.formats.datagen.values import OURS, Read, View, check_version, checked, file_bytes, parsed
 from pixeltruth.formats.datagen.viewpoint import CameraReading, read_viewpoint
 from pixeltruth.tree import Tree
 
@@ -37,6 +38,7 @@ _POINTS: dict[str, Callable[[View], Read]] = {
 }
 
 _READERS = TEXTS | _POINTS
+_POINTS_MAJORS = (1, 2)
 
 
 def read_text(name: str, path: Path, view: View) -> Tree:
@@ -109,7 +111,18 @@ def _file(path: Path, *_stamp: int) -> _File:
 def _parsed(name: str, view: View, file: _File) -> Tree:
     read: Any = _READERS[name](view)
     with collection_paused():
-        return parsed(file.path, read, checked(file.path, file.data, (1, 2) if name == "keypoints" else (1,)))
+        if name == "keypoints":
+            return _keypoints(read, view, file)
+        return parsed(file.path, read, checked(file.path, file.data))
+
+
+def _keypoints(read: Read, view: View, file: _File) -> Tree:
+    quick = numbered(file.data)
+    if quick is None:
+        return parsed(file.path, read, checked(file.path, file.data, _POINTS_MAJORS))
+    version, groups = quick
+    check_version(file.path, version, _POINTS_MAJORS)
+    return parsed(file.path, keypoints.numbered_keypoints(view), groups)
 
 
 _alike = lru_cache(maxsize=_KEPT)(_parsed)

@@ -6,14 +6,17 @@ tuples), or raises `WrongValue` with the keys that lead to it. Keys that a table
 
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
+from jaxtyping import Float64
 from pydantic_core import from_json
 
 from pixeltruth.errors import FormatError
@@ -21,6 +24,7 @@ from pixeltruth.remote import content
 from pixeltruth.tree import Tree, tree_of_frozen
 
 Read = Callable[[Any], Any]
+T = TypeVar("T")
 
 
 class WrongValue(ValueError):
@@ -74,21 +78,41 @@ def checked(path: Path | str, data: bytes, majors: tuple[int, ...] = (1,)) -> di
         FormatError: It is no JSON object, or of another major version.
     """
     try:
-        raw = from_json(data)
+        raw = _from_json(data)
     except ValueError as error:
         raise FormatError(path, f"is not valid JSON: {error}") from error
     if not isinstance(raw, dict):
         raise FormatError(path, f"should hold an object, not {_kind(raw)}")
-    version = raw.pop("version", None)
+    check_version(path, raw.pop("version", None), majors)
+    return raw
+
+
+def _from_json(data: bytes) -> Any:
+    """What a JSON text holds.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return from_json(data)  # which knows NaN and infinity, as the SDK does, and says where the text is wrong
+
+
+def check_version(path: Path | str, version: Any, majors: tuple[int, ...]) -> None:
+    """Refuse a file of a version that this reader does not know; one that states none is known.
+
+    Raises:
+        FormatError: It is of another major version.
+    """
     if version is None:
-        return raw
+        return
     major = str(version).partition(".")[0]
     if not major.isdecimal():
         raise FormatError(path, f"version: should be numbers with dots between, got {version!r}")
     if int(major) not in majors:
         known = " and ".join(f"{known}.x" for known in majors)
         raise FormatError(path, f"version {version} is not known; this reader knows {known}")
-    return raw
 
 
 def parsed(path: Path, read: Read, raw: Any) -> Any:
@@ -210,7 +234,12 @@ def flag(value: Any) -> bool:
 
 def vector(value: Any) -> np.ndarray:
     """A vector or a matrix: ``{"x", "y"[, "z"]}``, a list, or numbered entries; integers stay integers."""
-    array = _point(value) if type(value) is dict else _regular(value) if type(value) is list else None
+    kind = type(value)
+    if kind is np.ndarray:  # `numbered` made it
+        return value
+    if kind is dict and (point := _point(value)) is not None:
+        return point
+    array = _regular(value) if kind is list else None
     if array is None:
         items = _listed(value)
         try:
@@ -229,15 +258,25 @@ def read_only(array: np.ndarray) -> np.ndarray:
 
 
 _AXES = (("x", "y", "z"), ("x", "y"))
-_DOUBLES = {2: struct.Struct("2d").pack, 3: struct.Struct("3d").pack}
+_TYPES = {float: ("d", np.dtype(np.float64)), int: ("q", np.dtype(np.int64))}
+_PACKED = {
+    (*axes, *[kind] * len(axes)): (struct.Struct(f"{len(axes)}{code}").pack, dtype)
+    for axes in _AXES
+    for kind, (code, dtype) in _TYPES.items()
+}
+"""How single points are packed, by their axes and the types of their numbers."""
 
 
 def _point(value: dict[str, Any]) -> np.ndarray | None:
-    """A single point in floats, as nearly all are; None of anything else."""
-    numbers = value.values()
-    if tuple(value) in _AXES and set(map(type, numbers)) == {float}:
-        return np.frombuffer(_DOUBLES[len(value)](*numbers))  # half the time of np.array
-    return None
+    """A single point in floats or in whole numbers, as nearly all are; None of anything else."""
+    packed = _PACKED.get((*value, *map(type, value.values())))
+    if packed is None:
+        return None
+    pack, dtype = packed
+    try:
+        return np.frombuffer(pack(*value.values()), dtype)  # half the time of np.array
+    except struct.error:  # a whole number that is too large
+        return None
 
 
 def _regular(value: list[Any]) -> np.ndarray | None:
@@ -262,12 +301,20 @@ def _regular(value: list[Any]) -> np.ndarray | None:
 def _numbers(flat: list[Any]) -> np.ndarray | None:
     """A row of numbers; None of anything else."""
     if flat and type(flat[0]) is float:  # then all become floats
-        try:
-            return np.frombuffer(struct.pack(f"{len(flat)}d", *flat))  # a third of the time of np.array
-        except (struct.error, OverflowError):
-            return None
+        return floats(flat)
+    if flat and type(flat[0]) is int:
+        with suppress(struct.error):  # some are no whole numbers, or too large
+            return np.frombuffer(struct.pack(f"{len(flat)}q", *flat), np.int64)
     array = np.array(flat)
     return array if flat and array.ndim == 1 and array.dtype.kind in "iuf" else None
+
+
+def floats(flat: list[Any]) -> Float64[np.ndarray, " n"] | None:
+    """A row of numbers as floats, read-only; None of anything else, or of a number larger than any float."""
+    try:
+        return np.frombuffer(struct.pack(f"{len(flat)}d", *flat))  # a third of the time of np.array
+    except (struct.error, OverflowError):
+        return None
 
 
 def _listed(value: Any) -> list[Any]:
@@ -282,16 +329,26 @@ def _listed(value: Any) -> list[Any]:
     raise WrongValue(f"should be a vector, not {_kind(value)}")
 
 
-def in_order(numbered: dict[str, Any]) -> list[Any] | None:
+def in_order(numbered: dict[str, T]) -> list[T] | None:
     """The entries of a dictionary whose keys are numbers, in the order of these; None of any other dictionary."""
-    keys = _by_number(tuple(numbered))
-    return None if keys is None else list(map(numbered.__getitem__, keys))
+    order = _by_number(tuple(numbered))
+    if order is None:
+        return None
+    return list(numbered.values()) if order.already else list(map(numbered.__getitem__, order.keys))
+
+
+class _Order(NamedTuple):
+    keys: list[str]
+    already: bool
 
 
 @lru_cache(maxsize=64)
-def _by_number(keys: tuple[str, ...]) -> list[str] | None:
+def _by_number(keys: tuple[str, ...]) -> _Order | None:
     """The keys in order, found once for all files of one kind: they have the same."""
-    return sorted(keys, key=int) if all(map(str.isdecimal, keys)) else None
+    if not all(map(str.isdecimal, keys)):
+        return None
+    ordered = sorted(keys, key=int)
+    return _Order(ordered, ordered == list(keys))
 
 
 def flags(value: list[Any]) -> np.ndarray:
@@ -308,6 +365,9 @@ def flags(value: list[Any]) -> np.ndarray:
 _FLAGS = {True: 1, False: 0, "true": 1, "false": 0}
 
 
+_PAIR = struct.Struct("2d").pack
+
+
 def row_column(value: Any) -> np.ndarray:
     """2D points as the files have them: (row, column), edges of pixels at whole numbers."""
     return vector(value)
@@ -318,7 +378,7 @@ def uv_of_row_column(value: Any) -> np.ndarray:
     if type(value) is dict and tuple(value) == ("x", "y"):
         row, column = value.values()
         if type(row) is float and type(column) is float:
-            return np.frombuffer(_DOUBLES[2](column - 0.5, row - 0.5))  # a single point, without arrays on the way
+            return np.frombuffer(_PAIR(column - 0.5, row - 0.5))  # a single point, without arrays on the way
     return _centred(vector(value)[..., ::-1])
 
 
