@@ -233,7 +233,7 @@ def content(path: Path | str, most: int | None = None) -> bytes:
         os.close(file)
 
 
-def beginning(path: Path, size: int) -> bytes:
+def beginning(path: Path | str, size: int) -> bytes:
     """The first bytes of a file, fewer where it has no more.
 
     Raises:
@@ -247,6 +247,15 @@ def beginning(path: Path, size: int) -> bytes:
         return os.read(file, size)
     finally:
         os.close(file)
+
+
+def status_of(path: Path | str) -> os.stat_result:
+    """As `Path.stat`, of a text too.
+
+    Raises:
+        OSError: As `Path.stat`.
+    """
+    return path.stat() if isinstance(path, UrlPath) else os.stat(path)  # noqa: PTH116  (a text makes no path)
 
 
 def _check_size(path: Path | str, size: int, most: int | None) -> None:

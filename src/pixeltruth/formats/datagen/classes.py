@@ -67,7 +67,7 @@ class Classes:
         FormatError: Two names have one id.
     """
 
-    def __init__(self, path: Path, tree: Tree) -> None:
+    def __init__(self, path: Path | str, tree: Tree) -> None:
         self.leaves = list(tree.leaves())
         self.ids = np.array([class_id(name) for name, _ in self.leaves], dtype=np.int32)
         self.names = {0: BACKGROUND}
@@ -104,7 +104,7 @@ class Classes:
 
 
 def class_map(
-    path: Path, picture: UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w 3"] | Float32[np.ndarray, "h w 3"],
+    path: Path | str, picture: UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w 3"] | Float32[np.ndarray, "h w 3"],
     classes: Classes,
 ) -> Int32[np.ndarray, "h w"]:  # fmt: skip
     """The id of the class of every pixel; `UNNAMED` where the tree does not have its colour.
@@ -117,7 +117,7 @@ def class_map(
 
 
 def _by_numbers(
-    path: Path, pixels: UInt8[np.ndarray, "n 3"] | UInt16[np.ndarray, "n 3"], classes: Classes
+    path: Path | str, pixels: UInt8[np.ndarray, "n 3"] | UInt16[np.ndarray, "n 3"], classes: Classes
 ) -> Int32[np.ndarray, " n"]:
     """The ids of whole numbers. Label pictures are flat: only where the colour changes is it looked at."""
     changes = (pixels[1:, 0] != pixels[:-1, 0]) | (pixels[1:, 1] != pixels[:-1, 1]) | (pixels[1:, 2] != pixels[:-1, 2])
@@ -141,7 +141,7 @@ def _codes(pixels: Integer[np.ndarray, "n 3"]) -> Int64[np.ndarray, " n"]:
     return codes
 
 
-def _by_fractions(path: Path, pixels: Float32[np.ndarray, "n 3"], classes: Classes) -> Int32[np.ndarray, " n"]:
+def _by_fractions(path: Path | str, pixels: Float32[np.ndarray, "n 3"], classes: Classes) -> Int32[np.ndarray, " n"]:
     """The ids of fractions, which are nearly those of the tree."""
     colours, index = np.unique(pixels, axis=0, return_inverse=True)
     same = np.abs(colours[:, None].astype(np.float64) - classes.colours).max(axis=2, initial=0) <= _HALF
@@ -153,7 +153,7 @@ def _by_fractions(path: Path, pixels: Float32[np.ndarray, "n 3"], classes: Class
     return ids[index.reshape(-1)]
 
 
-def _refuse(path: Path, classes: Classes, listed: Integer[np.ndarray, " n"]) -> NoReturn:
+def _refuse(path: Path | str, classes: Classes, listed: Integer[np.ndarray, " n"]) -> NoReturn:
     names = [classes.leaves[index][0] for index in sorted(listed.tolist())]
     raise FormatError(path, f"the classes {' and '.join(names)} have the same colour")
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pixeltruth.remote import status_of
+
 _MOST_BYTES = 128 << 20
 
 
@@ -32,7 +34,7 @@ class _Kept(dict[tuple[Any, ...], np.ndarray]):
 _kept = _Kept()
 
 
-def kept(name: str, path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+def kept(name: str, path: Path | str, make: Callable[[], np.ndarray]) -> np.ndarray:
     """A map, from memory where it was asked for lately and its file is the same.
 
     Those that were made last are kept, up to 128 MiB in all.
@@ -43,7 +45,7 @@ def kept(name: str, path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
         make: Makes the map, read-only.
     """
     try:
-        status = path.stat()
+        status = status_of(path)
     except OSError:
         return make()  # which says what is wrong
     key = (name, path, status.st_mtime_ns, status.st_size)

@@ -100,7 +100,7 @@ def _beside(background: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     return near
 
 
-def one_channel(path: Path, picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w"]:
+def one_channel(path: Path | str, picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w"]:
     """The only channel of a grey picture that is stored as three.
 
     Raises:
@@ -113,7 +113,7 @@ def one_channel(path: Path, picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.nda
 
 
 def category_id(
-    path: Path, labels: np.ndarray, classes: Classes, *, hits: Callable[[], Bool[np.ndarray, "h w"] | None]
+    path: Path | str, labels: np.ndarray, classes: Classes, *, hits: Callable[[], Bool[np.ndarray, "h w"] | None]
 ) -> Int32[np.ndarray, "h w"]:
     """The class of every pixel; a colour without a name is background where nothing is hit.
 
@@ -134,7 +134,7 @@ def category_id(
     return ids
 
 
-def face_box(path: Path, box: Tree) -> tuple[int | float, ...]:
+def face_box(path: Path | str, box: Tree) -> tuple[int | float, ...]:
     """COCO [x, y, width, height] of the face's outline; it may reach beyond the picture.
 
     Raises:

@@ -25,7 +25,7 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _HEADER = struct.Struct(">8s4x4sIIBB")
 
 
-def png_has_alpha(path: Path) -> bool:
+def png_has_alpha(path: Path | str) -> bool:
     """Whether the header of a PNG says that it has an alpha channel; a damaged one says nothing."""
     try:
         head = beginning(path, _HEADER.size)
@@ -34,7 +34,7 @@ def png_has_alpha(path: Path) -> bool:
     return len(head) == _HEADER.size and _HEADER.unpack(head)[5] in (4, 6)
 
 
-def read_png(path: Path) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
+def read_png(path: Path | str) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
     """A PNG as it is stored.
 
     Returns:
@@ -90,7 +90,7 @@ def _interleaved(planes: Sequence[Shaped[np.ndarray, "h w"]]) -> Shaped[np.ndarr
     return out
 
 
-def read_exr(path: Path) -> Float32[np.ndarray, "h w 3"]:
+def read_exr(path: Path | str) -> Float32[np.ndarray, "h w 3"]:
     """An EXR of colours: red, green and blue, or one channel three times; alpha is left out.
 
     Raises:
@@ -102,7 +102,7 @@ def read_exr(path: Path) -> Float32[np.ndarray, "h w 3"]:
     return _interleaved([_single(plane) for plane in planes])
 
 
-def read_planes(path: Path, names: str = "RGB") -> list[Float32[np.ndarray, "h w"]]:
+def read_planes(path: Path | str, names: str = "RGB") -> list[Float32[np.ndarray, "h w"]]:
     """The same, or some channels of it, each apart; a grey file's are one array.
 
     Raises:
@@ -111,7 +111,7 @@ def read_planes(path: Path, names: str = "RGB") -> list[Float32[np.ndarray, "h w
     return [_single(plane) for plane in _channels(path, names)]
 
 
-def _channels(path: Path, names: str) -> list[Shaped[np.ndarray, "h w"]]:
+def _channels(path: Path | str, names: str) -> list[Shaped[np.ndarray, "h w"]]:
     _, channels = read_channels(path)
     if len(channels) == 1:
         channels = dict.fromkeys("RGB", next(iter(channels.values())))

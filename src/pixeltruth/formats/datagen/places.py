@@ -27,22 +27,19 @@ class Places:
     camera: Path
 
     @once
-    def files(self) -> dict[str, Path]:
-        """The folder of each file by the file's name, which is ``key_points/<name>`` of key points."""
-        found: dict[str, Path] = {}
-        for folder in dict.fromkeys((self.scene, self.frame, self.camera)):
+    def files(self) -> dict[str, Path | str]:
+        """Each file by its name, which is ``key_points/<name>`` of key points, as `within` has it."""
+        found: dict[str, Path | str] = {}
+        for folder in dict.fromkeys(map(asked, (self.scene, self.frame, self.camera))):
             folders, files = listing(folder)
-            found.update(dict.fromkeys(files, folder))
             if KEY_POINTS in folders:
-                found.update(
-                    dict.fromkeys((f"{KEY_POINTS}/{name}" for name in listing(folder / KEY_POINTS)[1]), folder)
-                )
+                files += [f"{KEY_POINTS}/{name}" for name in listing(within(folder, KEY_POINTS))[1]]
+            found.update({name: within(folder, name) for name in files})
         return found
 
-    def file(self, name: str) -> Path | None:
-        """The file of a name, a key of `files`."""
-        folder = self.files.get(name)
-        return None if folder is None else folder / name
+    def shared(self, name: str) -> bool:
+        """Whether a file lies in a folder that other cameras or frames have too."""
+        return self.files[name] != within(asked(self.camera), name)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "files"}

@@ -25,6 +25,7 @@ from pixeltruth.formats.reading import Reader
 from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality
 from pixeltruth.problem import Problem
+from pixeltruth.remote import as_path
 from pixeltruth.tree import Tree
 
 INFRARED = "infrared_spectrum.png"
@@ -70,22 +71,12 @@ class DatagenReader(Reader):
         return {name: value for name, value in self.__dict__.items() if name not in _CACHED}
 
     @once
-    def _paths(self) -> dict[str, Path | None]:
-        return {}
-
-    def _file(self, name: str) -> Path | None:
-        """The file of a name, joined once: joining paths takes longer than many of these files take to read."""
-        if name not in self._paths:
-            self._paths[name] = self._places.file(name)
-        return self._paths[name]
-
-    @once
     def _rows(self) -> dict[str, Modality]:
         files = self._places.files
         picture = files.get(self._picture)
         present = {
             "rgb": picture is not None and self._picture != INFRARED,
-            "alpha": picture is not None and self._picture != INFRARED and png_has_alpha(picture / self._picture),
+            "alpha": picture is not None and self._picture != INFRARED and png_has_alpha(picture),
             "infrared": INFRARED in files,
             "depth": "depth.exr" in files,
             "normals": "normal_maps.exr" in files,
@@ -94,8 +85,9 @@ class DatagenReader(Reader):
         return {name: row for name, row in maps.ROWS.items() if present[name]}
 
     @property
-    def _segmentation(self) -> Path | None:
-        return next((path for name in _SEGMENTATION if (path := self._file(name)) is not None), None)
+    def _segmentation(self) -> Path | str | None:
+        files = self._places.files
+        return next((files[name] for name in _SEGMENTATION if name in files), None)
 
     def rows(self) -> Mapping[str, Modality]:
         """The rows of the maps whose files are there."""
@@ -114,7 +106,7 @@ class DatagenReader(Reader):
             return found
 
         source = next((source for source in sources if source in self._places.files), None)
-        if source is None or not (self._several or self._places.files[source] != self._places.camera):
+        if source is None or not (self._several or self._places.shared(source)):
             return read_only()
         return kept(name, self._existing(source), read_only)
 
@@ -141,7 +133,7 @@ class DatagenReader(Reader):
     @once
     def _hits(self) -> Bool[np.ndarray, "h w"] | None:
         """Where depth says that something is hit; None where there is no depth."""
-        return None if self._file("depth.exr") is None else np.isfinite(self.read("depth"))
+        return None if "depth.exr" not in self._places.files else np.isfinite(self.read("depth"))
 
     @once
     def _classes(self) -> Classes:
@@ -154,18 +146,19 @@ class DatagenReader(Reader):
 
     def _labels(self) -> np.ndarray:
         path = self._existing(*_SEGMENTATION)
-        return read_exr(path) if path.suffix == ".exr" else without_alpha(read_png(path))
+        return read_exr(path) if str(path).endswith(".exr") else without_alpha(read_png(path))
 
-    def _existing(self, *names: str) -> Path:
+    def _existing(self, *names: str) -> Path | str:
         """The file of the first of these names that is there."""
+        files = self._places.files
         for name in names:
-            if (path := self._file(name)) is not None:
-                return path
+            if name in files:
+                return files[name]
         raise FormatError(self.path / names[0], "is missing")
 
     def viewpoint(self) -> Viewpoint:
         """Lens and pose, from `camera_metadata.json`."""
-        path = self._file("camera_metadata.json")
+        path = self._places.files.get("camera_metadata.json")
         if path is None:
             raise NoViewpointError(self.path, "has no camera_metadata.json, so neither intrinsics nor pose are known")
         return read_camera(path).viewpoint
@@ -225,9 +218,10 @@ class DatagenReader(Reader):
     def _text(self, name: str, view: View) -> Any:
         if name != "keypoints":
             return read_text(name, self._existing(f"{name}.json"), view)
-        if (path := self._file(_ALL_POINTS)) is not None:
-            return read_text("keypoints", path, view)
-        paths = {name: path for name, file in V1_FILES.items() if (path := self._file(file)) is not None}
+        files = self._places.files
+        if _ALL_POINTS in files:
+            return read_text("keypoints", files[_ALL_POINTS], view)
+        paths = {name: files[file] for name, file in V1_FILES.items() if file in files}
         return Tree({"face": {name: read_text(name, paths[name], view) for name in sorted(paths)}})
 
     @once
@@ -260,7 +254,7 @@ class DatagenReader(Reader):
 
     def problems(self) -> Iterator[Problem]:
         """What cannot be read, what `environment.json` names and is not there, and what had to be rebuilt."""
-        if self._file(self._picture) is None:
+        if self._picture not in self._places.files:
             yield Problem(self.path / self._picture, "missing", "environment.json names it")
         pictures = {*_FILES, "visible_spectrum", "semantic_segmentation"} - {"hdri_map", "infrared_spectrum"}
         covered = pictures if "category_id" in self._rows else pictures - {"semantic_segmentation"}
@@ -273,7 +267,7 @@ class DatagenReader(Reader):
         yield from self._camera_problems()
 
     def _camera_problems(self) -> Iterator[Problem]:
-        path = self._file("camera_metadata.json")
+        path = self._places.files.get("camera_metadata.json")
         if path is None:
             return
         try:
@@ -281,7 +275,7 @@ class DatagenReader(Reader):
         except FormatError as error:
             yield Problem.of(error)
             return
-        yield from (Problem(path, "camera", repair) for repair in reading.repairs)
+        yield from (Problem(as_path(path), "camera", repair) for repair in reading.repairs)
 
 
-_CACHED = ("_paths", "_rows", "_hits", "_classes", "_stored_names", "_extras")
+_CACHED = ("_rows", "_hits", "_classes", "_stored_names", "_extras")

@@ -13,6 +13,7 @@ from pixeltruth.formats.datagen.classes import Classes, segmentation
 from pixeltruth.formats.datagen.numbered import numbered
 from pixeltruth.formats.datagen.values import OURS, Read, View, check_version, checked, file_bytes, parsed
 from pixeltruth.formats.datagen.viewpoint import CameraReading, read_viewpoint
+from pixeltruth.remote import status_of
 from pixeltruth.tree import Tree
 
 _KEPT = 256
@@ -41,7 +42,7 @@ _READERS = TEXTS | _POINTS
 _POINTS_MAJORS = (1, 2)
 
 
-def read_text(name: str, path: Path, view: View) -> Tree:
+def read_text(name: str, path: Path | str, view: View) -> Tree:
     """The tree of a file. It cannot be changed, so those who ask for the same file share it until the file changes.
 
     Args:
@@ -55,7 +56,7 @@ def read_text(name: str, path: Path, view: View) -> Tree:
     return _tree(name, path, view, *_stamp(path))
 
 
-def read_camera(path: Path) -> CameraReading:
+def read_camera(path: Path | str) -> CameraReading:
     """Lens and pose from a `camera_metadata.json`, found once for all who ask for them.
 
     Raises:
@@ -65,7 +66,7 @@ def read_camera(path: Path) -> CameraReading:
     return _camera(_file(path, *_stamp(path)))
 
 
-def read_classes(path: Path) -> Classes:
+def read_classes(path: Path | str) -> Classes:
     """The classes of a `semantic_segmentation_metadata.json`.
 
     Raises:
@@ -85,26 +86,26 @@ class _File:
     """What a file holds; files that hold the same are the same, whatever they are called."""
 
     data: bytes
-    path: Path = field(compare=False)
+    path: Path | str = field(compare=False)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path | str) -> tuple[int, int]:
     try:
-        status = path.stat()
+        status = status_of(path)
     except OSError as error:
         raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
     return status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=_KEPT)
-def _tree(name: str, path: Path, view: View, *stamp: int) -> Tree:
+def _tree(name: str, path: Path | str, view: View, *stamp: int) -> Tree:
     if name in _ALIKE:
         return _alike(name, view, _file(path, *stamp))
     return _parsed(name, view, _File(file_bytes(path), path))
 
 
 @lru_cache(maxsize=_KEPT)
-def _file(path: Path, *_stamp: int) -> _File:
+def _file(path: Path | str, *_stamp: int) -> _File:
     return _File(file_bytes(path), path)
 
 

@@ -115,7 +115,7 @@ def check_version(path: Path | str, version: Any, majors: tuple[int, ...]) -> No
         raise FormatError(path, f"version {version} is not known; this reader knows {known}")
 
 
-def parsed(path: Path, read: Read, raw: Any) -> Any:
+def parsed(path: Path | str, read: Read, raw: Any) -> Any:
     """What ``read`` makes of a file's content.
 
     Raises:

@@ -38,7 +38,7 @@ class CameraReading:
     repairs: tuple[str, ...]
 
 
-def read_viewpoint(path: Path, metadata: Tree) -> CameraReading:
+def read_viewpoint(path: Path | str, metadata: Tree) -> CameraReading:
     """Lens and pose of a camera.
 
     Raises:
@@ -53,7 +53,7 @@ def read_viewpoint(path: Path, metadata: Tree) -> CameraReading:
         raise FormatError(path, str(error)) from error
 
 
-def _lens(path: Path, metadata: Tree) -> tuple[Lens, tuple[str, ...]]:
+def _lens(path: Path | str, metadata: Tree) -> tuple[Lens, tuple[str, ...]]:
     size = _array(path, metadata, "resolution_px", shape=(2,))
     if size is None:
         raise NoViewpointError(path, "states no resolution_px")
@@ -90,7 +90,7 @@ def _near(one: float, other: float) -> bool:
     return bool(abs(one - other) <= _SAME_FOCAL * abs(other))
 
 
-def _pose(path: Path, metadata: Tree) -> tuple[Float64[np.ndarray, "4 4"], tuple[str, ...]]:
+def _pose(path: Path | str, metadata: Tree) -> tuple[Float64[np.ndarray, "4 4"], tuple[str, ...]]:
     matrix = _array(path, metadata, "extrinsic_matrix", shape=(3, 4))
     location = _array(path, metadata, "location", shape=(3,))
     axes = _axes(path, metadata)
@@ -110,7 +110,7 @@ def _pose(path: Path, metadata: Tree) -> tuple[Float64[np.ndarray, "4 4"], tuple
     return _rigid(path, rotation, centre), repairs
 
 
-def _axes(path: Path, metadata: Tree) -> Float64[np.ndarray, "3 3"] | None:
+def _axes(path: Path | str, metadata: Tree) -> Float64[np.ndarray, "3 3"] | None:
     """Rows right, down, forward from `orientation`."""
     forward = _array(path, metadata, "orientation.look_at_vector", shape=(3,))
     up = _array(path, metadata, "orientation.up_vector", shape=(3,))
@@ -121,7 +121,7 @@ def _axes(path: Path, metadata: Tree) -> Float64[np.ndarray, "3 3"] | None:
 
 
 def _rigid(
-    path: Path, camera_from_world: Float64[np.ndarray, "3 3"], centre: Float64[np.ndarray, " 3"]
+    path: Path | str, camera_from_world: Float64[np.ndarray, "3 3"], centre: Float64[np.ndarray, " 3"]
 ) -> Float64[np.ndarray, "4 4"]:
     """The pose with the rotation nearest to what a file says, which is one to 7 digits."""
     left, scales, right = np.linalg.svd(camera_from_world)
@@ -133,7 +133,7 @@ def _rigid(
     return pose
 
 
-def _array(path: Path, metadata: Tree, key: str, *, shape: tuple[int, ...]) -> np.ndarray | None:
+def _array(path: Path | str, metadata: Tree, key: str, *, shape: tuple[int, ...]) -> np.ndarray | None:
     value = metadata.get(key)
     if value is None:
         return None

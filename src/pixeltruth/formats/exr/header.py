@@ -116,7 +116,7 @@ _recent: deque[tuple[bytes, Header]] = deque(maxlen=4)
 """The last headers that were parsed, and their bytes: those of one camera's files are often the same."""
 
 
-def whole_header(data: bytes, path: Path) -> Header:
+def whole_header(data: bytes, path: Path | str) -> Header:
     """The header at the beginning of a whole file.
 
     Raises:
@@ -134,7 +134,7 @@ def whole_header(data: bytes, path: Path) -> Header:
     return header
 
 
-def parse_header(data: bytes, path: Path) -> Header:
+def parse_header(data: bytes, path: Path | str) -> Header:
     """The header at the beginning of ``data``.
 
     Raises:

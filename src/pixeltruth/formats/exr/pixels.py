@@ -23,7 +23,7 @@ _SIZE = struct.Struct("<i")
 _BLOCK_ROWS = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
 
 
-def read_channels(path: Path) -> tuple[Header, dict[str, np.ndarray]]:
+def read_channels(path: Path | str) -> tuple[Header, dict[str, np.ndarray]]:
     """Every channel of a file, as it is stored.
 
     Channels of several parts are in one dictionary; a name that several parts have gets the name of its part before it.
@@ -61,7 +61,7 @@ def channel_names(header: Header) -> list[tuple[Part, str, str]]:
     ]
 
 
-def check_claims(header: Header, size: int, path: Path) -> None:
+def check_claims(header: Header, size: int, path: Path | str) -> None:
     """Refuse what cannot be a picture, or what would fill the memory though the file is small.
 
     Raises:
@@ -83,7 +83,7 @@ def check_claims(header: Header, size: int, path: Path) -> None:
         raise FormatError(path, f"claims {claimed / 2**30:.1f} GiB of pixels ({sides}) in a file of {size} bytes")
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path | str) -> bytes:
     try:
         return content(path, MOST_BYTES)
     except FormatError:
@@ -92,7 +92,7 @@ def _bytes(path: Path) -> bytes:
         raise FormatError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _check_blocks(header: Header, data: bytes, path: Path) -> None:
+def _check_blocks(header: Header, data: bytes, path: Path | str) -> None:
     """Refuse a file that lacks a block of pixels, in silence; the library would say so on standard error."""
     place, lead = header.end, 4 * header.multipart
     for part in header.parts:
