@@ -60,6 +60,8 @@ def numbered(data: bytes) -> tuple[str | None, Groups] | None:
     try:
         groups: dict[str, Any] = _decode(data)
         version = groups.pop("version", None)
+        if isinstance(version, dict):
+            return None
         listed = {name: list(_in_order(group)) for name, group in groups.items()}
         return version, _arrays(listed)
     except (msgspec.MsgspecError, ValueError, RecursionError):
