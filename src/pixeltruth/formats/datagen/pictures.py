@@ -13,7 +13,7 @@ from PIL import Image
 from pixeltruth import recycled
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.values import file_bytes
-from pixeltruth.formats.exr.pixels import MOST_BYTES, read_channels
+from pixeltruth.formats.exr.pixels import MOST_BYTES, read_channels, read_colours
 from pixeltruth.remote import beginning
 
 _DEFLATE_RATIO = 1032
@@ -96,10 +96,8 @@ def read_exr(path: Path | str) -> Float32[np.ndarray, "h w 3"]:
     Raises:
         FormatError: The file is missing, damaged, or has other channels.
     """
-    planes = _channels(path, "RGB")
-    if all(plane.dtype == np.float16 for plane in planes):
-        return _single(_interleaved(planes))  # once for all three
-    return _interleaved([_single(plane) for plane in planes])
+    colours = read_colours(path)
+    return _interleaved(read_planes(path)) if colours is None else _single(colours)
 
 
 def read_planes(path: Path | str, names: str = "RGB") -> list[Float32[np.ndarray, "h w"]]:

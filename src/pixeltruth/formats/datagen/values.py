@@ -354,7 +354,9 @@ def _by_number(keys: tuple[str, ...]) -> _Order | None:
 def flags(value: list[Any]) -> np.ndarray:
     """Several of `flag`."""
     kinds = set(map(type, value))
-    if kinds in ({bool}, {str}):
+    if kinds == {bool}:
+        return np.frombuffer(bytes(value), dtype=bool)
+    if kinds == {str}:
         try:
             return np.frombuffer(bytes(map(_FLAGS.__getitem__, value)), dtype=bool)
         except KeyError:

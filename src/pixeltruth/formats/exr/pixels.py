@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.exr.header import Header, Part, whole_header
@@ -36,19 +37,51 @@ def read_channels(path: Path | str) -> tuple[Header, dict[str, np.ndarray]]:
             true, or holds what is no picture: deep samples, or a channel that leaves pixels out.
     """
     data = _bytes(path)
+    header = _sound_header(data, path)
+    expected = [{channel.name for channel in part.channels} for part in header.parts]
+    return header, _joined(header, _decoded(data, path, expected, separate=True))
+
+
+def read_colours(path: Path | str) -> Shaped[np.ndarray, "h w 3"] | None:
+    """Red, green and blue of a file that has nothing else, each pixel's together as the library gives them.
+
+    Returns:
+        The data window; uint32, float16 or float32 as the file has it. None where there are other channels, or fewer,
+        or of several types: `read_channels` reads any.
+
+    Raises:
+        FormatError: As `read_channels`.
+    """
+    data = _bytes(path)
+    header = _sound_header(data, path)
+    channels = header.parts[0].channels
+    if len(header.parts) > 1 or len(channels) != 3 or {channel.name for channel in channels} != set("RGB"):
+        return None
+    if len({channel.dtype for channel in channels}) > 1:
+        return None
+    found: np.ndarray = _decoded(data, path, [{"RGB"}], separate=False)[0]["RGB"]
+    return found
+
+
+def _sound_header(data: bytes, path: Path | str) -> Header:
     header = whole_header(data, path)
     check_claims(header, len(data), path)
     _check_blocks(header, data, path)
+    return header
+
+
+def _decoded(data: bytes, path: Path | str, expected: list[set[str]], *, separate: bool) -> list[dict[str, np.ndarray]]:
+    """The pixels of each part by channel, or by layer where channels are not to be separate."""
     import OpenEXR  # not before it is needed: most readers of datasets never do
 
     try:
-        with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
+        with OpenEXR.File(io.BytesIO(data), separate_channels=separate) as file:
             pixels = [{name: channel.pixels for name, channel in part.channels.items()} for part in file.parts]
     except Exception as error:  # the library raises RuntimeError, ValueError, TypeError, MemoryError: all say the same
         raise FormatError(path, f"is damaged: {' '.join(str(error).split())}") from error
-    if [set(part) for part in pixels] != [{channel.name for channel in part.channels} for part in header.parts]:
+    if [set(part) for part in pixels] != expected:
         raise FormatError(path, "is damaged: its pixels cannot be decoded")  # the library leaves such parts out
-    return header, _joined(header, pixels)
+    return pixels
 
 
 def channel_names(header: Header) -> list[tuple[Part, str, str]]:
