@@ -1,7 +1,7 @@
 """Numbered key points of the newest files, parsed into records without a dictionary for each point and each vector.
 
-That takes two thirds of the time, and a fifth of the memory, of what `keypoints` does with any file. A file that holds
-anything else is not looked into here: `keypoints` reads it, or says what is wrong.
+That takes two thirds of the time, and less than half of the memory, of what `keypoints` does with any file. A file that
+holds anything else is not looked into here: `keypoints` reads it, or says what is wrong.
 """
 
 from collections.abc import Iterable, Iterator
