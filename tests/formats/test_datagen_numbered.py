@@ -36,15 +36,14 @@ PLAIN = {
 def test_points_in_the_order_of_their_numbers():
     found = numbered(json.dumps(PLAIN).encode())
     assert found is not None
-    version, groups = found
-    assert version == "2.0.0"
-    assert [*groups], [*groups["face"]] == (["face", "ear"], ["dense", "standard"])
-    dense = groups["face"]["dense"]
-    np.testing.assert_array_equal(dense.places, [[0, 0.25, 0], [0.25, 0.5, -0.25], [1.25, 1.5, -1.25]])
-    np.testing.assert_array_equal(dense.pixels, [[0, -7.5], [0.75, -7.25], [3.75, -6.25]])
-    assert dense.visible.tolist() == [True, True, True]
-    assert groups["face"]["standard"].visible.tolist() == [False]
-    assert all(not array.flags.writeable for array in dense)
+    assert found.version == "2.0.0"
+    assert {name: [*group] for name, group in found.groups.items()} == {"face": ["dense", "standard"], "ear": ["left"]}
+    dense = found.groups["face"]["dense"]
+    np.testing.assert_array_equal(found.places[dense], [[0, 0.25, 0], [0.25, 0.5, -0.25], [1.25, 1.5, -1.25]])
+    np.testing.assert_array_equal(found.pixels[dense], [[0, -7.5], [0.75, -7.25], [3.75, -6.25]])
+    assert found.visible[dense].tolist() == [True, True, True]
+    assert found.visible[found.groups["face"]["standard"]].tolist() == [False]
+    assert not any(array.flags.writeable for array in (found.places, found.pixels, found.visible))
 
 
 NUMBERS = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.floats(-10, 10), st.integers(-9, 9))
@@ -122,7 +121,7 @@ def test_whatever_the_quick_way_takes_it_reads_as_the_general_one(group, view):
     data = json.dumps({"face": group, "end": {"all": {"1": point(0.5)}}}).encode()
     found = numbered(data)
     if found is not None:
-        tree = keypoints.numbered_keypoints(view)(found[1])
+        tree = keypoints.numbered_keypoints(view, found)
         assert _outcome(lambda: tree) == _outcome(lambda: _general(data, view))
 
 

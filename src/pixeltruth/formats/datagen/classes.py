@@ -5,6 +5,7 @@ and dataset; 0 is the background. A colour that the tree does not name is -1.
 """
 
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +24,21 @@ _HALF = 3e-4
 """How far a float colour of the oldest files may be from the one in the tree: half a step of float16 below 1."""
 
 
-_Coded = tuple[Int64[np.ndarray, " n"], Int32[np.ndarray, " n"], Int64[np.ndarray, " m"]]
+@dataclass(frozen=True)
+class _Coded:
+    """The colours that a picture can have, ascending, each as one number.
+
+    Attributes:
+        numbers: Those of the tree, that of the background, and at the end one that no colour has.
+        ids: The class of each; `UNNAMED` at the end.
+        shared: Numbers that several classes have.
+        leaves: The number of each leaf of the tree, `_NO_CODE` of a colour that no picture has.
+    """
+
+    numbers: Int64[np.ndarray, " n"]
+    ids: Int32[np.ndarray, " n"]
+    shared: Int64[np.ndarray, " several"]
+    leaves: Int64[np.ndarray, " m"]
 
 
 def segmentation(raw: Any) -> Tree:
@@ -83,11 +98,7 @@ class Classes:
         return np.concatenate([np.zeros(0), *(colour for _, colour in self.leaves)]).reshape(-1, 3)
 
     def coded(self, most: int) -> _Coded:
-        """The colours that a picture can have whose largest number is ``most``, ascending, each as one number.
-
-        Returns:
-            The numbers, and at their end two that no colour has; the ids of their classes; their positions in `leaves`.
-        """
+        """The colours that a picture can have whose largest number is ``most``."""
         if most not in self._coded:
             self._coded[most] = self._encode(most)
         return self._coded[most]
@@ -96,11 +107,15 @@ class Classes:
         colours = self.colours
         if any(colour.dtype.kind == "f" for _, colour in self.leaves):
             colours = np.round(colours * most)  # fractions in the tree, whole numbers in the picture
-        possible = np.flatnonzero(((colours >= 0) & (colours <= most) & (colours % 1 == 0)).all(axis=1))
-        codes = _codes(colours[possible].astype(np.int64))
-        order = np.argsort(codes, kind="stable")
-        sorted_ids = self.ids[possible[order]]
-        return np.append(codes[order], [_NO_CODE] * 2), np.append(sorted_ids, np.zeros(2, np.int32)), possible[order]
+        possible = ((colours >= 0) & (colours <= most) & (colours % 1 == 0)).all(axis=1)
+        leaves = np.full(len(colours), _NO_CODE)
+        leaves[possible] = _codes(colours[possible].astype(np.int64))
+        order = np.argsort(leaves, kind="stable")[: np.count_nonzero(possible)]
+        numbers, ids = leaves[order], self.ids[order]
+        shared = numbers[1:][numbers[1:] == numbers[:-1]]
+        if 0 not in numbers:  # black is background where it is no class
+            numbers, ids = np.append(0, numbers), np.append(np.int32(0), ids)
+        return _Coded(np.append(numbers, _NO_CODE), np.append(ids, np.int32(UNNAMED)), shared, leaves)
 
 
 def class_map(
@@ -120,16 +135,19 @@ def _by_numbers(
     path: Path | str, pixels: UInt8[np.ndarray, "n 3"] | UInt16[np.ndarray, "n 3"], classes: Classes
 ) -> Int32[np.ndarray, " n"]:
     """The ids of whole numbers. Label pictures are flat: only where the colour changes is it looked at."""
-    changes = (pixels[1:, 0] != pixels[:-1, 0]) | (pixels[1:, 1] != pixels[:-1, 1]) | (pixels[1:, 2] != pixels[:-1, 2])
-    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    runs = _codes(pixels[starts])
-    listed, ids, order = classes.coded(np.iinfo(pixels.dtype).max)
-    place = np.searchsorted(listed, runs)
-    named = listed[place] == runs
-    if (shared := named & (listed[place + 1] == runs)).any():
-        _refuse(path, classes, order[listed[:-2] == runs[shared.argmax()]])
-    found = np.where(named, ids[place], np.where(runs == 0, 0, UNNAMED).astype(np.int32))
-    return np.repeat(found, np.diff(starts, append=len(pixels)))
+    flat = pixels.reshape(-1)
+    differs = flat[3:] != flat[:-3]  # channel by channel, from one pixel to the next
+    changes = differs[::3] | differs[1::3]
+    changes |= differs[2::3]
+    bounds = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(pixels)]])
+    runs = _codes(pixels[bounds[:-1]])
+    coded = classes.coded(np.iinfo(pixels.dtype).max)
+    if coded.shared.size and (seen := np.isin(coded.shared, runs)).any():
+        _refuse(path, classes, np.flatnonzero(coded.leaves == coded.shared[seen.argmax()]))
+    place = np.searchsorted(coded.numbers, runs)
+    found = coded.ids[place]
+    found[coded.numbers[place] != runs] = UNNAMED
+    return np.repeat(found, np.diff(bounds))
 
 
 def _codes(pixels: Integer[np.ndarray, "n 3"]) -> Int64[np.ndarray, " n"]:
@@ -154,7 +172,7 @@ def _by_fractions(path: Path | str, pixels: Float32[np.ndarray, "n 3"], classes:
 
 
 def _refuse(path: Path | str, classes: Classes, listed: Integer[np.ndarray, " n"]) -> NoReturn:
-    names = [classes.leaves[index][0] for index in sorted(listed.tolist())]
+    names = [classes.leaves[index][0] for index in listed.tolist()]
     raise FormatError(path, f"the classes {' and '.join(names)} have the same colour")
 
 

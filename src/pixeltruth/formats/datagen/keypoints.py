@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pixeltruth.formats.datagen.numbered import Points
+from pixeltruth.formats.datagen.numbered import Numbered
 from pixeltruth.formats.datagen.values import (
     Read,
     View,
@@ -40,19 +40,18 @@ def keypoints(view: View) -> Read:
     return read
 
 
-def numbered_keypoints(view: View) -> Read:
-    """A reader of what `numbered` gives, to the same trees."""
+def numbered_keypoints(view: View, found: Numbered) -> Tree:
+    """The same trees from what `numbered` gives."""
+    pixels = view.point(found.pixels)
 
-    def leaf(name: str, points: Points) -> Tree:
-        coords_2d, coords_3d = view.point(points.pixels), points.places
-        return tree_of_frozen(
-            {"name": name, "coords_2d": coords_2d, "coords_3d": coords_3d, "is_visible": points.visible}
-        )
+    def leaf(name: str, own: slice) -> Tree:
+        points = {"coords_2d": pixels[own], "coords_3d": found.places[own], "is_visible": found.visible[own]}
+        return tree_of_frozen({"name": name, **points})
 
-    def group(children: dict[str, Points]) -> Tree:
-        return tree_of_frozen({name: leaf(name, points) for name, points in children.items()})
+    def group(children: dict[str, slice]) -> Tree:
+        return tree_of_frozen({name: leaf(name, own) for name, own in children.items()})
 
-    return lambda groups: tree_of_frozen({name: group(children) for name, children in groups.items()})
+    return tree_of_frozen({name: group(children) for name, children in found.groups.items()})
 
 
 def _is_v1(group: Any) -> bool:

@@ -16,16 +16,22 @@ from jaxtyping import Bool, Float64
 from pixeltruth.formats.datagen.values import WrongValue, flags, floats, in_order
 
 
-class Points(NamedTuple):
-    """The points of one group, in the order of their numbers, as the file has them; read-only."""
+class Numbered(NamedTuple):
+    """All points of a file, group after group, each in the order of their numbers; read-only.
 
+    Attributes:
+        version: What the file states.
+        groups: By name and name within, as ``face`` and ``dense``, which points are its own.
+        pixels: 2D points as the file has them.
+        places: 3D points.
+        visible: Whether each is visible.
+    """
+
+    version: str | None
+    groups: dict[str, dict[str, slice]]
     pixels: Float64[np.ndarray, "n 2"]
     places: Float64[np.ndarray, "n 3"]
     visible: Bool[np.ndarray, " n"]
-
-
-Groups = dict[str, dict[str, Points]]
-"""By name and name within, as ``face`` and ``dense``."""
 
 
 class _Pixel(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -49,8 +55,8 @@ _decode = msgspec.json.Decoder(dict[str, str | dict[str, dict[str, _Point]]]).de
 _MEMBERS = {"global_3d", "pixel_2d"}
 
 
-def numbered(data: bytes) -> tuple[str | None, Groups] | None:
-    """The version that a file states, and its points; None where `keypoints` has to look.
+def numbered(data: bytes) -> Numbered | None:
+    """What a file holds; None where `keypoints` has to look.
 
     Args:
         data: The content of an `all_key_points.json`.
@@ -62,8 +68,8 @@ def numbered(data: bytes) -> tuple[str | None, Groups] | None:
         version = groups.pop("version", None)
         if isinstance(version, dict):
             return None
-        listed = {name: list(_in_order(group)) for name, group in groups.items()}
-        return version, _arrays(listed)
+        listed = {name: dict(_in_order(group)) for name, group in groups.items()}
+        return Numbered(version, _slices(listed), *_arrays([*chain.from_iterable(map(dict.values, listed.values()))]))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
@@ -89,22 +95,26 @@ def _in_order(group: Any) -> Iterator[tuple[str, list[_Point]]]:
         yield name, ordered
 
 
-def _arrays(groups: dict[str, list[tuple[str, list[_Point]]]]) -> Groups:
+def _slices(groups: dict[str, dict[str, list[_Point]]]) -> dict[str, dict[str, slice]]:
+    sizes = [len(points) for group in groups.values() for points in group.values()]
+    each = (slice(start, end) for start, end in pairwise(accumulate(sizes, initial=0)))
+    return {name: {child: next(each) for child in group} for name, group in groups.items()}
+
+
+def _arrays(
+    groups: list[list[_Point]],
+) -> tuple[Float64[np.ndarray, "n 2"], Float64[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
     """The numbers of all points at once, which costs half of what it costs group by group.
 
     Raises:
-        WrongValue: Some are no floats, which only group by group can keep what they are.
+        WrongValue: Some are no floats, which only group by group can keep what they are; or no flags.
     """
-    lists = [points for group in groups.values() for _, points in group]
-    if not all(type(value) is float for points in lists for value in (points[0].pixel_2d.x, points[0].global_3d.x)):
+    if not all(type(value) is float for points in groups for value in (points[0].pixel_2d.x, points[0].global_3d.x)):
         raise WrongValue("should be floats")
-    points = list(chain.from_iterable(lists))
+    points = list(chain.from_iterable(groups))
     pixels = _vectors(map(attrgetter("pixel_2d"), points), "xy")
     places = _vectors(map(attrgetter("global_3d"), points), "xyz")
-    visible = flags([point.is_visible for point in points])
-    ends = pairwise(accumulate(map(len, lists), initial=0))
-    each = (Points(pixels[start:end], places[start:end], visible[start:end]) for start, end in ends)
-    return {name: {child: next(each) for child, _ in group} for name, group in groups.items()}
+    return pixels, places, flags([point.is_visible for point in points])
 
 
 def _vectors(points: Iterable[Any], axes: str) -> Float64[np.ndarray, "n axes"]:

@@ -121,9 +121,8 @@ def _keypoints(read: Read, view: View, file: _File) -> Tree:
     quick = numbered(file.data)
     if quick is None:
         return parsed(file.path, read, checked(file.path, file.data, _POINTS_MAJORS))
-    version, groups = quick
-    check_version(file.path, version, _POINTS_MAJORS)
-    return parsed(file.path, keypoints.numbered_keypoints(view), groups)
+    check_version(file.path, quick.version, _POINTS_MAJORS)
+    return keypoints.numbered_keypoints(view, quick)
 
 
 _alike = lru_cache(maxsize=_KEPT)(_parsed)

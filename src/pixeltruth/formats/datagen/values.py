@@ -368,6 +368,9 @@ _FLAGS = {True: 1, False: 0, "true": 1, "false": 0}
 
 
 _PAIR = struct.Struct("2d").pack
+_REAL = {float, int}
+_EXACT = 1 << 52
+"""Below it half a pixel less is exact, of whole numbers too."""
 
 
 def row_column(value: Any) -> np.ndarray:
@@ -379,7 +382,7 @@ def uv_of_row_column(value: Any) -> np.ndarray:
     """2D points by our convention: (u, v) = (column, row), float64, pixel centres at whole numbers."""
     if type(value) is dict and tuple(value) == ("x", "y"):
         row, column = value.values()
-        if type(row) is float and type(column) is float:
+        if {type(row), type(column)} <= _REAL and abs(row) < _EXACT and abs(column) < _EXACT:
             return np.frombuffer(_PAIR(column - 0.5, row - 0.5))  # a single point, without arrays on the way
     return _centred(vector(value)[..., ::-1])
 
