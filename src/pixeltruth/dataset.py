@@ -4,17 +4,16 @@ No array file is opened before it is looked into, and none stays open. So a data
 pickled, and serves several processes at once.
 """
 
-import operator
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pixeltruth.categories import agreed, called
 from pixeltruth.collector import collection_paused
 from pixeltruth.datapoint import Datapoint
+from pixeltruth.datapoints import Datapoints, Joined
 from pixeltruth.formats import open_folder
 from pixeltruth.formats.reading import CameraIndex, FolderIndex, SceneIndex
 from pixeltruth.lazy import once
@@ -49,58 +48,7 @@ def load(*folders: Path | str) -> "Dataset":
         return Dataset(tuple(open_folder(as_path(folder)) for folder in folders))
 
 
-class _Datapoints(Sequence[Datapoint]):
-    """Datapoints in a row, indexed exactly as a list: negative indices, slices (which give lists), NumPy integers."""
-
-    def _at(self, index: int) -> Datapoint:
-        """The datapoint at ``index``, which lies in range(len(self))."""
-        raise NotImplementedError
-
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> Datapoint: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Datapoint]: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> Datapoint | list[Datapoint]:
-        if isinstance(index, slice):
-            return [self._at(position) for position in range(*index.indices(len(self)))]
-        position = operator.index(index)
-        if not -len(self) <= position < len(self):
-            raise IndexError(f"datapoint {position} of {len(self)}")
-        return self._at(position % len(self))
-
-    def __iter__(self) -> Iterator[Datapoint]:
-        return (self._at(position) for position in range(len(self)))
-
-
-class _Joined(_Datapoints):
-    """The datapoints of several parts, one part after another; an index costs the same however many there are."""
-
-    def __init__(self, parts: Sequence[_Datapoints]) -> None:
-        self._parts = parts
-        self._size = sum(map(len, parts))
-
-    def __len__(self) -> int:
-        return self._size
-
-    @once
-    def _places(self) -> "tuple[array[int], array[int]]":
-        """For each index its part, and for each part its first index; made when it is first asked for.
-
-        No NumPy arrays: they take several times as long to give one number.
-        """
-        sizes = [len(part) for part in self._parts]
-        parts = np.repeat(np.arange(len(sizes), dtype=np.intc), sizes)
-        return array("i", parts.tobytes()), array("q", np.cumsum([0, *sizes], dtype=np.int64).tobytes())
-
-    def _at(self, index: int) -> Datapoint:
-        if len(self._parts) == 1:  # nearly every scene has one camera
-            return self._parts[0]._at(index)
-        part_of, start_of = self._places
-        part = part_of[index]
-        return self._parts[part]._at(index - start_of[part])
-
-
-class Camera(_Datapoints):
+class Camera(Datapoints):
     """The views of one camera, each under every lighting.
 
     Attributes:
@@ -142,7 +90,7 @@ class Camera(_Datapoints):
         return f"Camera({self.name!r}: {_counted(len(self.frames), 'view')}, {_counted(len(self), 'datapoint')})"
 
 
-class Scene(_Joined):
+class Scene(Joined):
     """One scene: its cameras, and their datapoints in order.
 
     Attributes:
@@ -162,7 +110,7 @@ class Scene(_Joined):
         return f"Scene({self.name!r}: {_counted(len(self.cameras), 'camera')}, {_counted(len(self), 'datapoint')})"
 
 
-class Dataset(_Joined):
+class Dataset(Joined):
     """A dataset: its scenes, and their datapoints in order.
 
     Attributes:

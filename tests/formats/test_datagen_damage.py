@@ -13,7 +13,8 @@ import datagen_layout as layout
 import pixeltruth
 from datagen_layout import Eye, Style
 from pixeltruth.formats.datagen.pictures import read_exr, read_png
-from pixeltruth.formats.datagen.values import WrongValue, vector
+from pixeltruth.formats.datagen.values import WrongValue
+from pixeltruth.formats.datagen.vectors import vector
 
 ONE = (Eye(),)
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen import keypoints, texts
+from pixeltruth.formats.datagen.conventions import OURS, STORED, View
+from pixeltruth.formats.datagen.json_files import checked, parsed
 from pixeltruth.formats.datagen.numbered import numbered
-from pixeltruth.formats.datagen.values import OURS, STORED, View, checked, parsed
 
 PATH = Path("all_key_points.json")
 ODD = (math.nan, math.inf, -math.inf, 2**53 + 1, 2**63, -(2**64), 10**400, True, None, "1.5", [1.0])

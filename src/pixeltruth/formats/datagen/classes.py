@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, Integer, UInt8, UInt16
 
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.datagen.values import WrongValue, read_only, record_of, vector
+from pixeltruth.formats.datagen.values import WrongValue, record_of
+from pixeltruth.formats.datagen.vectors import read_only, vector
 from pixeltruth.tree import Tree
 
 BACKGROUND = "background"

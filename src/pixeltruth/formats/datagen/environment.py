@@ -4,8 +4,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pixeltruth.errors import FormatError
+from pixeltruth.formats.datagen.json_files import checked
 from pixeltruth.formats.datagen.places import is_plain, within
-from pixeltruth.formats.datagen.values import checked
 from pixeltruth.problem import Problem
 from pixeltruth.remote import content
 

@@ -5,19 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from pixeltruth.formats.datagen.conventions import View
 from pixeltruth.formats.datagen.numbered import Numbered
-from pixeltruth.formats.datagen.values import (
-    Read,
-    View,
-    WrongValue,
-    below,
-    expect,
-    flag,
-    flags,
-    in_order,
-    read_only,
-    vector,
-)
+from pixeltruth.formats.datagen.values import Read, WrongValue, below, expect, flag
+from pixeltruth.formats.datagen.vectors import flags, in_order, read_only, vector
 from pixeltruth.tree import Tree, tree_of_frozen
 
 V1_FILES = {"standard": "standard_keypoints.json", "dense": "dense_keypoints.json"}

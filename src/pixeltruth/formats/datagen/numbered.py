@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from pixeltruth.formats.datagen.values import WrongValue, flags, floats, in_order
+from pixeltruth.formats.datagen.values import WrongValue
+from pixeltruth.formats.datagen.vectors import flags, floats, in_order
 
 
 class Numbered(NamedTuple):

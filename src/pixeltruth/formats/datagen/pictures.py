@@ -12,7 +12,7 @@ from PIL import Image
 
 from pixeltruth import recycled
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.datagen.values import file_bytes
+from pixeltruth.formats.datagen.json_files import file_bytes
 from pixeltruth.formats.exr.pixels import MOST_BYTES, read_channels, read_colours
 from pixeltruth.remote import beginning
 

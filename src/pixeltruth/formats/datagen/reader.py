@@ -15,12 +15,12 @@ from pixeltruth.camera import Viewpoint
 from pixeltruth.errors import FormatError, NoViewpointError
 from pixeltruth.formats.datagen import maps
 from pixeltruth.formats.datagen.classes import Classes, class_id, names_under
+from pixeltruth.formats.datagen.conventions import OURS, STORED, View
 from pixeltruth.formats.datagen.kept import kept
 from pixeltruth.formats.datagen.keypoints import V1_FILES
 from pixeltruth.formats.datagen.pictures import png_has_alpha, read_exr, read_planes, read_png, to_uint8, without_alpha
 from pixeltruth.formats.datagen.places import KEY_POINTS, Places
 from pixeltruth.formats.datagen.texts import TEXTS, read_camera, read_classes, read_text
-from pixeltruth.formats.datagen.values import OURS, STORED, View
 from pixeltruth.formats.reading import Reader
 from pixeltruth.lazy import once
 from pixeltruth.modalities import Modality

@@ -7,9 +7,9 @@ SDK answers, or by our conventions.
 from functools import cache
 from typing import Any
 
+from pixeltruth.formats.datagen.conventions import View, uv_of_column_row
 from pixeltruth.formats.datagen.values import (
     Read,
-    View,
     WrongValue,
     below,
     each,
@@ -20,10 +20,9 @@ from pixeltruth.formats.datagen.values import (
     plain,
     record,
     text,
-    uv_of_column_row,
-    vector,
     whole,
 )
+from pixeltruth.formats.datagen.vectors import vector
 from pixeltruth.tree import Tree, tree_of_frozen
 
 _LOOK = record({"look_at_vector": vector, "up_vector": vector})
