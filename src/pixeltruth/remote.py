@@ -233,6 +233,20 @@ def content(path: Path | str, most: int | None = None) -> bytes:
         os.close(file)
 
 
+def file_bytes(path: Path | str, most: int | None = None) -> bytes:
+    """As `content`, of a file that belongs to a dataset.
+
+    Raises:
+        FormatError: It cannot be read, or has more bytes than ``most``.
+    """
+    try:
+        return content(path, most)
+    except FormatError:
+        raise
+    except (OSError, MemoryError) as error:
+        raise FormatError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
 def beginning(path: Path | str, size: int) -> bytes:
     """The first bytes of a file, fewer where it has no more.
 

@@ -1,10 +1,13 @@
 """Pictures of Datagen's files as they are stored; the datasets they belong to are in test_datagen."""
 
 import numpy as np
+import OpenEXR
 import pytest
 
+from pixeltruth import remote
 from pixeltruth.formats.datagen import maps
 from pixeltruth.formats.datagen.pictures import read_exr, read_planes
+from pixeltruth.formats.exr import pixels
 from tests import datagen_layout as layout
 
 
@@ -25,6 +28,18 @@ def test_pictures_that_are_kept_stay_as_they_are_while_others_are_read(tmp_path,
         np.testing.assert_array_equal(picture, stored[number])
         np.testing.assert_array_equal(planes, stored[number])
         np.testing.assert_array_equal(red, stored[number][..., 0])
+
+
+@pytest.mark.parametrize("names", ["RGB", "RGBA", "Y"])
+def test_a_picture_is_read_once_whatever_its_channels(names, tmp_path, monkeypatch):
+    channels = {name: np.full((4, 6), number / 8, np.float32) for number, name in enumerate(names)}
+    with OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}, dict(channels)) as file:
+        file.write(str(tmp_path / "a.exr"))
+    read = []
+    monkeypatch.setattr(pixels, "file_bytes", lambda path, most: read.append(path) or remote.file_bytes(path, most))
+    expected = [channels["Y"]] * 3 if names == "Y" else [channels[name] for name in "RGB"]
+    np.testing.assert_array_equal(read_exr(tmp_path / "a.exr"), np.stack(expected, axis=-1))
+    assert read == [tmp_path / "a.exr"]
 
 
 def test_every_half(tmp_path):

@@ -14,7 +14,7 @@ from jaxtyping import Float32, Float64, Int32, Int64, Integer, UInt8, UInt16
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.values import WrongValue, record_of
-from pixeltruth.formats.datagen.vectors import read_only, vector
+from pixeltruth.formats.datagen.vectors import vector
 from pixeltruth.tree import Tree
 
 BACKGROUND = "background"
@@ -49,14 +49,9 @@ def segmentation(raw: Any) -> Tree:
 
 def _node(value: Any) -> Any:
     if isinstance(value, dict):
-        if tuple(value) == ("R", "G", "B"):
-            value = list(value.values())
-            if set(map(type, value)) == {int} and (colour := np.array(value)).dtype.kind == "i":
-                return read_only(colour)  # nearly all are
-        elif value.keys() & {"R", "G", "B"}:
-            value = [value.get(key) for key in "RGB"]
-        else:
+        if not value.keys() & {"R", "G", "B"}:
             return record_of(_node, value)
+        value = [value.get(key) for key in "RGB"]
     colour = vector(value)
     if colour.shape != (3,):
         raise WrongValue("should be a colour of R, G and B")

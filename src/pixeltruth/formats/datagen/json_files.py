@@ -8,19 +8,6 @@ from pydantic_core import from_json
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen.values import Read, WrongValue, kind_of
-from pixeltruth.remote import content
-
-
-def file_bytes(path: Path | str) -> bytes:
-    """The content of a file.
-
-    Raises:
-        FormatError: It cannot be read.
-    """
-    try:
-        return content(path)
-    except OSError as error:
-        raise FormatError(path, f"cannot be read: {error.strerror or error}") from error
 
 
 def checked(path: Path | str, data: bytes, majors: tuple[int, ...] = (1,)) -> dict[str, Any]:

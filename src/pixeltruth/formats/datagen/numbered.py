@@ -4,7 +4,7 @@ That takes two thirds of the time, and less than half of the memory, of what `ke
 holds anything else is not looked into here: `keypoints` reads it, or says what is wrong.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -13,8 +13,11 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from pixeltruth.formats.datagen.values import WrongValue
-from pixeltruth.formats.datagen.vectors import flags, floats, in_order
+from pixeltruth.formats.datagen.vectors import flags, floats, in_order, read_only
+
+
+class _Unlike(ValueError):
+    """The file holds something else."""
 
 
 class Numbered(NamedTuple):
@@ -68,7 +71,7 @@ def numbered(data: bytes) -> Numbered | None:
         groups: dict[str, Any] = _decode(data)
         version = groups.pop("version", None)
         if isinstance(version, dict):
-            return None
+            raise _Unlike
         listed = {name: dict(_in_order(group)) for name, group in groups.items()}
         return Numbered(version, _slices(listed), *_arrays([*chain.from_iterable(map(dict.values, listed.values()))]))
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -85,14 +88,14 @@ def _in_order(group: Any) -> Iterator[tuple[str, list[_Point]]]:
     """The names in a group, and their points in order.
 
     Raises:
-        WrongValue: It holds points itself, or points that have no numbers, or none.
+        _Unlike: It holds points itself, or points that have no numbers, or none.
     """
     if not isinstance(group, dict) or not _MEMBERS.isdisjoint(group) or in_order(group) is not None:
-        raise WrongValue("should be a group of groups")
+        raise _Unlike
     for name, points in group.items():
         ordered = in_order(points)
         if not ordered:
-            raise WrongValue("should be numbered points", name)
+            raise _Unlike
         yield name, ordered
 
 
@@ -108,26 +111,24 @@ def _arrays(
     """The numbers of all points at once, which costs half of what it costs group by group.
 
     Raises:
-        WrongValue: Some are no floats, which only group by group can keep what they are; or no flags.
+        _Unlike: Some are no floats, which only group by group can keep what they are.
+        WrongValue: Some are no flags.
     """
     if not all(type(value) is float for points in groups for value in (points[0].pixel_2d.x, points[0].global_3d.x)):
-        raise WrongValue("should be floats")
+        raise _Unlike
     points = list(chain.from_iterable(groups))
-    pixels = _vectors(map(attrgetter("pixel_2d"), points), "xy")
-    places = _vectors(map(attrgetter("global_3d"), points), "xyz")
+    pixels = _vectors([point.pixel_2d for point in points], "xy")
+    places = _vectors([point.global_3d for point in points], "xyz")
     return pixels, places, flags([point.is_visible for point in points])
 
 
-def _vectors(points: Iterable[Any], axes: str) -> Float64[np.ndarray, "n axes"]:
+def _vectors(points: Sequence[Any], axes: str) -> Float64[np.ndarray, "n axes"]:
     """Vectors row by row.
 
     Raises:
-        WrongValue: A number is larger than any float.
+        _Unlike: A number is larger than any float.
     """
-    listed = list(points)
-    flat = floats(list(chain.from_iterable(map(attrgetter(axis), listed) for axis in axes)))
+    flat = floats(list(chain.from_iterable(map(attrgetter(axis), points) for axis in axes)))
     if flat is None:
-        raise WrongValue("should hold numbers that a computer reckons with")
-    vectors = np.ascontiguousarray(flat.reshape(len(axes), -1).T)
-    vectors.setflags(write=False)
-    return vectors
+        raise _Unlike
+    return read_only(np.ascontiguousarray(flat.reshape(len(axes), -1).T))

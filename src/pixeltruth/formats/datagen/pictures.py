@@ -12,9 +12,8 @@ from PIL import Image
 
 from pixeltruth import recycled
 from pixeltruth.errors import FormatError
-from pixeltruth.formats.datagen.json_files import file_bytes
 from pixeltruth.formats.exr.pixels import MOST_BYTES, read_channels, read_colours
-from pixeltruth.remote import beginning
+from pixeltruth.remote import beginning, file_bytes
 
 _DEFLATE_RATIO = 1032
 """No deflate stream grows more than this: a header that claims more is a lie, and is refused before memory is taken."""
@@ -96,8 +95,10 @@ def read_exr(path: Path | str) -> Float32[np.ndarray, "h w 3"]:
     Raises:
         FormatError: The file is missing, damaged, or has other channels.
     """
-    colours = read_colours(path)
-    return _interleaved(read_planes(path)) if colours is None else _single(colours)
+    found = read_colours(path)
+    if isinstance(found, np.ndarray):
+        return _single(found)
+    return _interleaved(_planes(path, found, "RGB"))
 
 
 def read_planes(path: Path | str, names: str = "RGB") -> list[Float32[np.ndarray, "h w"]]:
@@ -106,16 +107,15 @@ def read_planes(path: Path | str, names: str = "RGB") -> list[Float32[np.ndarray
     Raises:
         FormatError: The file is missing, damaged, or has other channels.
     """
-    return [_single(plane) for plane in _channels(path, names)]
+    return _planes(path, read_channels(path)[1], names)
 
 
-def _channels(path: Path | str, names: str) -> list[Shaped[np.ndarray, "h w"]]:
-    _, channels = read_channels(path)
+def _planes(path: Path | str, channels: dict[str, np.ndarray], names: str) -> list[Float32[np.ndarray, "h w"]]:
     if len(channels) == 1:
         channels = dict.fromkeys("RGB", next(iter(channels.values())))
     if not channels.keys() >= set("RGB"):
         raise FormatError(path, f"has the channels {', '.join(channels)}; expected R, G, B")
-    return [channels[name] for name in names]
+    return [_single(channels[name]) for name in names]
 
 
 def _single(plane: Shaped[np.ndarray, "*any"]) -> Float32[np.ndarray, "*any"]:

@@ -80,14 +80,13 @@ class DatagenReader(Reader):
             "infrared": INFRARED in files,
             "depth": "depth.exr" in files,
             "normals": "normal_maps.exr" in files,
-            "category_id": self._segmentation is not None and "semantic_segmentation_metadata.json" in files,
+            "category_id": self._has_segmentation and "semantic_segmentation_metadata.json" in files,
         }
         return {name: row for name, row in maps.ROWS.items() if present[name]}
 
     @property
-    def _segmentation(self) -> Path | str | None:
-        files = self._places.files
-        return next((files[name] for name in _SEGMENTATION if name in files), None)
+    def _has_segmentation(self) -> bool:
+        return any(name in self._places.files for name in _SEGMENTATION)
 
     def rows(self) -> Mapping[str, Modality]:
         """The rows of the maps whose files are there."""
@@ -108,7 +107,7 @@ class DatagenReader(Reader):
         source = next((source for source in sources if source in self._places.files), None)
         if source is None or not (self._several or self._places.shared(source)):
             return read_only()
-        return kept(name, self._existing(source), read_only)
+        return kept(name, self._places.files[source], read_only)
 
     def _read_rgb(self) -> np.ndarray:
         return without_alpha(self._visible)
@@ -178,7 +177,7 @@ class DatagenReader(Reader):
         files = self._places.files
         pictures = [name for name, file in _FILES.items() if file in files]
         pictures += ["visible_spectrum"] * (self._picture in files)
-        pictures += ["semantic_segmentation"] * (self._segmentation is not None)
+        pictures += ["semantic_segmentation"] * self._has_segmentation
         texts = [name for name in TEXTS if f"{name}.json" in files]
         points = ["keypoints"] * (_ALL_POINTS in files or any(file in files for file in V1_FILES.values()))
         return (*pictures, *texts, *points, "camera", *_FACTS)

@@ -11,11 +11,11 @@ from pixeltruth.errors import FormatError
 from pixeltruth.formats.datagen import keypoints, schema
 from pixeltruth.formats.datagen.classes import Classes, segmentation
 from pixeltruth.formats.datagen.conventions import OURS, View
-from pixeltruth.formats.datagen.json_files import check_version, checked, file_bytes, parsed
+from pixeltruth.formats.datagen.json_files import check_version, checked, parsed
 from pixeltruth.formats.datagen.numbered import numbered
 from pixeltruth.formats.datagen.values import Read
 from pixeltruth.formats.datagen.viewpoint import CameraReading, read_viewpoint
-from pixeltruth.remote import status_of
+from pixeltruth.remote import file_bytes, status_of
 from pixeltruth.tree import Tree
 
 _KEPT = 256

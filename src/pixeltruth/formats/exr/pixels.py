@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 
 from pixeltruth.errors import FormatError
 from pixeltruth.formats.exr.header import Header, Part, whole_header
-from pixeltruth.remote import content
+from pixeltruth.remote import file_bytes
 
 MOST_BYTES = 16 << 30
 """Decoded pixels of one file, and the file itself, may be this large."""
@@ -36,31 +36,28 @@ def read_channels(path: Path | str) -> tuple[Header, dict[str, np.ndarray]]:
         FormatError: The file cannot be read, is no OpenEXR file, is damaged or cut, claims more pixels than can be
             true, or holds what is no picture: deep samples, or a channel that leaves pixels out.
     """
-    data = _bytes(path)
+    data = file_bytes(path, MOST_BYTES)
     header = _sound_header(data, path)
-    expected = [{channel.name for channel in part.channels} for part in header.parts]
-    return header, _joined(header, _decoded(data, path, expected, separate=True))
+    return header, _separate(data, header, path)
 
 
-def read_colours(path: Path | str) -> Shaped[np.ndarray, "h w 3"] | None:
+def read_colours(path: Path | str) -> Shaped[np.ndarray, "h w 3"] | dict[str, np.ndarray]:
     """Red, green and blue of a file that has nothing else, each pixel's together as the library gives them.
 
     Returns:
-        The data window; uint32, float16 or float32 as the file has it. None where there are other channels, or fewer,
-        or of several types: `read_channels` reads any.
+        The data window; uint32, float16 or float32 as the file has it. Where there are other channels, or fewer, or of
+        several types: each by itself, as `read_channels` gives them.
 
     Raises:
         FormatError: As `read_channels`.
     """
-    data = _bytes(path)
+    data = file_bytes(path, MOST_BYTES)
     header = _sound_header(data, path)
-    channels = header.parts[0].channels
-    if len(header.parts) > 1 or len(channels) != 3 or {channel.name for channel in channels} != set("RGB"):
-        return None
-    if len({channel.dtype for channel in channels}) > 1:
-        return None
-    found: np.ndarray = _decoded(data, path, [{"RGB"}], separate=False)[0]["RGB"]
-    return found
+    names = [channel.name for part in header.parts for channel in part.channels]
+    types = {channel.dtype for part in header.parts for channel in part.channels}
+    if sorted(names) == ["B", "G", "R"] and len(types) == len(header.parts) == 1:
+        return _decoded(data, path, [{"RGB"}], separate=False)[0]["RGB"]
+    return _separate(data, header, path)
 
 
 def _sound_header(data: bytes, path: Path | str) -> Header:
@@ -68,6 +65,11 @@ def _sound_header(data: bytes, path: Path | str) -> Header:
     check_claims(header, len(data), path)
     _check_blocks(header, data, path)
     return header
+
+
+def _separate(data: bytes, header: Header, path: Path | str) -> dict[str, np.ndarray]:
+    expected = [{channel.name for channel in part.channels} for part in header.parts]
+    return _joined(header, _decoded(data, path, expected, separate=True))
 
 
 def _decoded(data: bytes, path: Path | str, expected: list[set[str]], *, separate: bool) -> list[dict[str, np.ndarray]]:
@@ -114,15 +116,6 @@ def check_claims(header: Header, size: int, path: Path | str) -> None:
     if claimed > MOST_BYTES or claimed > max(FREE_BYTES, MOST_RATIO * size):
         sides = ", ".join(f"{part.window.width} x {part.window.height}" for part in header.parts[:3])
         raise FormatError(path, f"claims {claimed / 2**30:.1f} GiB of pixels ({sides}) in a file of {size} bytes")
-
-
-def _bytes(path: Path | str) -> bytes:
-    try:
-        return content(path, MOST_BYTES)
-    except FormatError:
-        raise
-    except (OSError, MemoryError) as error:
-        raise FormatError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _check_blocks(header: Header, data: bytes, path: Path | str) -> None:
